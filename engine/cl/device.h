@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the rest of the engine may know of OpenCL: a device with one in-order
+ * queue, buffers, and kernels by catalogue name. No CL type appears here. */
+
+#ifndef PAL_CL_DEVICE_H
+#define PAL_CL_DEVICE_H
+
+#include "pal.h"
+#include "cl/catalog.h"
+
+typedef struct _PalBuffer PalBuffer;
+typedef struct _PalKernel PalKernel;
+
+/* Buffers: device memory, n_bytes > 0; freed with the last reference. */
+PalBuffer *pal_buffer_new   (PalDevice *device, gsize n_bytes, GError **error);
+PalBuffer *pal_buffer_ref   (PalBuffer *buffer);
+void       pal_buffer_unref (PalBuffer *buffer);
+gsize      pal_buffer_bytes (const PalBuffer *buffer);
+gboolean   pal_buffer_write (PalBuffer *buffer, gsize offset_bytes, gconstpointer data, gsize n_bytes, GError **error);
+gboolean   pal_buffer_read  (PalBuffer *buffer, gsize offset_bytes, gpointer data, gsize n_bytes, GError **error);
+gboolean   pal_buffer_fill  (PalBuffer *buffer, guint8 value, GError **error);
+
+/* Host view of a whole buffer, without a copy where the device shares memory. */
+gpointer   pal_buffer_map   (PalBuffer *buffer, gboolean write, GError **error);
+gboolean   pal_buffer_unmap (PalBuffer *buffer, gpointer mapped, GError **error);
+
+/* Bytes of all live buffers of the device. */
+guint64    pal_device_allocated_bytes (PalDevice *device);
+
+/* Capabilities (PalCapability bits of catalog.h) that were probed at open. */
+guint      pal_device_capabilities (PalDevice *device);
+
+/* A kernel of the catalogue built with these defines ("-DACT=1 -DBIAS=1"), from
+ * the device's table when it was built before. Not referenced: lives with the
+ * device. */
+PalKernel *pal_kernel_get (PalDevice *device, const PalKernelRow *row, const gchar *defines, GError **error);
+
+/* Kernel arguments: a tensor is always (buffer, element offset). */
+typedef enum { PAL_ARG_BUFFER, PAL_ARG_INT, PAL_ARG_ULONG, PAL_ARG_FLOAT } PalArgKind;
+
+typedef struct
+{
+  PalArgKind kind;
+  union
+  {
+    PalBuffer *buffer;
+    gint32     i;
+    guint64    u;
+    gfloat     f;
+  };
+} PalArg;
+
+typedef struct
+{
+  PalKernel *kernel;
+  PalArg    *args;
+  guint      n_args;
+  gsize      global[3], local[3];     /* local all 0: the driver's choice */
+} PalLaunch;
+
+gboolean   pal_device_launch (PalDevice *device, const PalLaunch *launch, GError **error);
+gboolean   pal_device_flush  (PalDevice *device, GError **error);
+gboolean   pal_device_finish (PalDevice *device, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalBuffer, pal_buffer_unref)
+
+#endif

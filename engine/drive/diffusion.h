@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The diffusion loop: noise to strength, denoise with guidance, hold what lies
+ * outside the mask. */
+
+#ifndef PAL_DRIVE_DIFFUSION_H
+#define PAL_DRIVE_DIFFUSION_H
+
+#include "family/model.h"
+#include "sample/sampler.h"
+
+/* Where the loop's N(0,1) numbers come from: n values as [h, w, L]. Real runs draw
+ * them from a PalRandom in [L, h, w] order, as the reference does; replays hand back
+ * recorded ones. */
+typedef struct
+{
+  gboolean (*draw) (gpointer data, gfloat *out, gint width, gint height, gint channels, GError **error);
+  gpointer   data;
+} PalNoise;
+
+/* Called after each model call; for progress, previews and replays. */
+typedef struct
+{
+  gint          call, n_calls;
+  const gfloat *input;        /* [batch, h, w, in_channels] */
+  gdouble       timestep;
+  const gfloat *output;       /* [batch, h, w, L], before guidance */
+  gint          batch;
+  const gfloat *latents;      /* [h, w, L] after the step, and after blending */
+} PalDiffusionStep;
+
+typedef void (*PalDiffusionFunc) (const PalDiffusionStep *step, gpointer data);
+
+typedef struct
+{
+  gint                width, height;    /* latent px */
+  const PalCondition *cond;
+  const PalCondition *uncond;           /* NULL = no guidance: batch 1 */
+  gdouble             guidance;
+  const gfloat       *image;            /* [h, w, L] scaled latents; NULL = start from pure noise */
+  gboolean            pure_noise;       /* start from noise though there is an image: strength 1 */
+  const gfloat       *mask;             /* [h, w], 1 = repaint; NULL = everywhere */
+  const gfloat       *masked_image;     /* [h, w, L] scaled latents, for models that take a mask */
+  PalSampling        *sampling;
+  PalNoise            noise;            /* drawn once at the start, then when the sampler wants */
+  PalDiffusionFunc    observe;
+  gpointer            observe_data;
+} PalDiffusion;
+
+/* latents: [h, w, L], the result, scaled. In a model without mask input, the known
+ * region is renoised and put back after each call. */
+gboolean pal_diffuse (PalModel *model, const PalDiffusion *diffusion, gfloat *latents,
+                      GCancellable *cancellable, GError **error);
+
+/* A PalNoise that draws from random. */
+PalNoise pal_noise_from_random (gpointer /* PalRandom* */ random);
+
+#endif

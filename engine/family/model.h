@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* An open model: its parts, and one function per network call. Programs are
+ * recorded on first use of a shape and kept. Host arrays are channels last. */
+
+#ifndef PAL_FAMILY_MODEL_H
+#define PAL_FAMILY_MODEL_H
+
+#include "pal.h"
+#include "model/clip.h"
+#include "model/unet.h"
+#include "model/vae.h"
+#include "sample/schedule.h"
+#include "text/clip-tokens.h"
+
+typedef struct _PalFamily PalFamily;
+
+/* What the denoiser is told of the prompt. */
+typedef struct
+{
+  gint64  tokens, channels;
+  gfloat *states;             /* [tokens, channels] */
+} PalCondition;
+
+void pal_condition_clear (PalCondition *condition);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PalCondition, pal_condition_clear)
+
+/* Facts that drivers need. */
+PalDevice               *pal_model_device   (PalModel *model);
+const PalUnetConfig     *pal_model_unet     (PalModel *model);
+const PalVaeConfig      *pal_model_vae      (PalModel *model);
+const PalScheduleConfig *pal_model_schedule (PalModel *model);
+
+/* Denoiser input = [noisy L, mask 1, masked image L] instead of [noisy L]. */
+gboolean pal_model_takes_mask (PalModel *model);
+
+/* note: a line for the user when words were replaced or cut, else left as it is. */
+gboolean pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
+                              GCancellable *cancellable, GError **error);
+
+/* image: [height, width, 3] in [-1, 1], sides multiples of the codec's factor
+ * → mean: [h, w, L], unscaled; logvar: the same, clamped to [-30, 20], or NULL (Tiny
+ * gives none: filled with -30). */
+gboolean pal_model_encode    (PalModel *model, const gfloat *image, gint width, gint height,
+                              gfloat *mean, gfloat *logvar, GCancellable *cancellable, GError **error);
+
+/* latent: [h, w, L] unscaled → image: [h f, w f, 3], not clamped. */
+gboolean pal_model_decode    (PalModel *model, const gfloat *latent, gint width, gint height,
+                              gfloat *image, GCancellable *cancellable, GError **error);
+
+/* x: [batch, h, w, in_channels], context: [batch, tokens, channels]
+ * → out: [batch, h, w, out_channels]. */
+gboolean pal_model_denoise   (PalModel *model, gint batch, gint width, gint height,
+                              const gfloat *x, gdouble timestep, const gfloat *context, gint64 tokens,
+                              gfloat *out, GCancellable *cancellable, GError **error);
+
+/* Of all programs recorded so far: the largest arena and its lower bound; weights. */
+void     pal_model_memory    (PalModel *model, PalReport *report);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The tensors of one part of a model, over one or several mapped files. */
+
+#ifndef PAL_IO_WEIGHTS_H
+#define PAL_IO_WEIGHTS_H
+
+#include "pal-types.h"
+#include "io/safetensors.h"
+
+typedef PalTensorEntry PalWeightView;   /* bytes stay mapped while the weights live */
+
+/* folder/stem.safetensors, else the shards that folder/stem.safetensors.index.json
+ * names, else folder/stem.fp16.safetensors. Errors say which files were looked for. */
+PalWeights  *pal_weights_open_folder (const gchar *folder, const gchar *stem, GError **error);
+PalWeights  *pal_weights_open_file   (const gchar *path, GError **error);
+PalWeights  *pal_weights_ref         (PalWeights *weights);
+void         pal_weights_unref       (PalWeights *weights);
+
+const PalWeightView *pal_weights_find (PalWeights *weights, const gchar *name);   /* NULL if absent */
+gsize        pal_weights_count       (PalWeights *weights);
+const PalWeightView *pal_weights_at  (PalWeights *weights, gsize index);
+guint64      pal_weights_parameters  (PalWeights *weights);   /* elements of all tensors */
+guint64      pal_weights_bytes       (PalWeights *weights);
+PalDType     pal_weights_precision   (PalWeights *weights);   /* the dtype that most elements have */
+const gchar *pal_weights_label       (PalWeights *weights);   /* path, for messages */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalWeights, pal_weights_unref)
+
+#endif

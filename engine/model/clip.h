@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* CLIP's text transformer (CLIPTextModel). */
+
+#ifndef PAL_MODEL_CLIP_H
+#define PAL_MODEL_CLIP_H
+
+#include "io/json.h"
+#include "op/op.h"
+
+typedef struct
+{
+  gint64 width, ff_width, vocab, positions;
+  gint   layers, heads;
+  PalAct act;
+  gfloat eps;
+  gint64 eos_id;
+} PalClipConfig;
+
+gboolean   pal_clip_config_read (const PalJson *json, PalClipConfig *config, GError **error);
+
+/* ids: [B, T] I32, T <= positions → last hidden state after the final norm,
+ * [B, T, width]. Weights below "text_model.". */
+PalTensor *pal_clip (PalTape *tape, const PalClipConfig *config, PalTensor *ids);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The U-Net of latent diffusion (UNet2DConditionModel). */
+
+#ifndef PAL_MODEL_UNET_H
+#define PAL_MODEL_UNET_H
+
+#include "io/json.h"
+#include "op/op.h"
+
+#define PAL_UNET_MAX_LEVELS 8
+
+/* One level, counted from the full resolution inwards; the up path mirrors it. */
+typedef struct
+{
+  gint64   channels;
+  gboolean attention;         /* of the down block */
+  gboolean up_attention;      /* of the up block at the same position of up_block_types' reverse */
+  gint     heads;
+  gint     transformer_layers;
+} PalUnetLevel;
+
+typedef struct
+{
+  gint64       in_channels, out_channels, cross_channels;
+  PalUnetLevel levels[PAL_UNET_MAX_LEVELS];
+  guint        n_levels;
+  gint         layers_per_block;
+  gint         norm_groups;
+  gfloat       norm_eps;
+  gboolean     linear_projection;
+  gboolean     flip_sin_to_cos;
+  gfloat       freq_shift;
+  gboolean     mid_attention;
+  gint         sample_size;   /* latent px of the training size; 0 = not said */
+} PalUnetConfig;
+
+/* From unet/config.json; UNSUPPORTED names the field when a value is not built. */
+gboolean   pal_unet_config_read (const PalJson *json, PalUnetConfig *config, GError **error);
+
+/* x: [B, H, W, in_channels], timesteps: [B], context: [B, T, cross_channels]
+ * → [B, H, W, out_channels]. H and W need not be multiples of anything. */
+PalTensor *pal_unet (PalTape *tape, const PalUnetConfig *config,
+                     PalTensor *x, PalTensor *timesteps, PalTensor *context);
+
+#endif

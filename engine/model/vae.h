@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Latent codecs: AutoencoderKL (vae-kl.c) and AutoencoderTiny (vae-tiny.c). */
+
+#ifndef PAL_MODEL_VAE_H
+#define PAL_MODEL_VAE_H
+
+#include "io/json.h"
+#include "op/op.h"
+
+#define PAL_VAE_MAX_LEVELS 8
+
+typedef enum { PAL_VAE_KL, PAL_VAE_TINY } PalVaeKind;
+
+typedef struct
+{
+  PalVaeKind kind;
+  gint64     latent_channels;
+  gint64     channels[PAL_VAE_MAX_LEVELS];
+  guint      n_levels;
+  gint       factor;          /* image px per latent px */
+  gfloat     scaling_factor;  /* model latent = (latent - shift_factor) * scaling_factor */
+  gfloat     shift_factor;
+  /* KL */
+  gint       layers_per_block, norm_groups;
+  gboolean   mid_attention, quant_conv, post_quant_conv;
+  /* Tiny */
+  gint       encoder_blocks[PAL_VAE_MAX_LEVELS], decoder_blocks[PAL_VAE_MAX_LEVELS];
+  PalAct     act;
+} PalVaeConfig;
+
+gboolean   pal_vae_config_read (const PalJson *json, PalVaeConfig *config, GError **error);
+
+/* image: [B, H, W, 3] in [-1, 1], H and W multiples of factor
+ * → KL: [B, H/f, W/f, 2 L], mean then log variance (not clamped), unscaled;
+ *   Tiny: [B, H/f, W/f, L]. */
+PalTensor *pal_vae_encode (PalTape *tape, const PalVaeConfig *config, PalTensor *image);
+
+/* z: [B, h, w, L] unscaled → [B, h f, w f, 3] about [-1, 1], not clamped. */
+PalTensor *pal_vae_decode (PalTape *tape, const PalVaeConfig *config, PalTensor *z);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The public edge: everything the plug-in, its dialog and the command-line
+ * program may know of the engine.
+ *
+ * Functions that fail return NULL or FALSE and set a GError of the domain
+ * PAL_ERROR, or G_IO_ERROR_CANCELLED. All are safe to call from any thread; one
+ * PalModel serves one pal_generate () at a time. */
+
+#ifndef PAL_H
+#define PAL_H
+
+#include <gio/gio.h>
+
+#include "pal-types.h"
+#include "base/error.h"
+#include "base/image.h"
+
+G_BEGIN_DECLS
+
+/* Devices */
+
+typedef struct
+{
+  gchar   *id;                /* stable selector, "platform:device", as in "0:1" */
+  gchar   *name;
+  gchar   *vendor;
+  gchar   *platform;
+  gchar   *driver;            /* driver version */
+  gboolean is_cpu;
+  guint    compute_units;
+  guint64  memory_bytes;
+  guint64  max_allocation_bytes;
+  guint64  local_bytes;
+} PalDeviceInfo;
+
+/* All OpenCL devices of all platforms; element type PalDeviceInfo. Fails, with a
+ * text that says what to install, when there is no platform or no device. */
+GPtrArray           *pal_device_list (GError      **error);
+
+/* selector: NULL or "" for the best device (a GPU before a CPU), an id from
+ * pal_device_list (), "cpu", "gpu", or part of a device's or platform's name.
+ * PALIMPSEST_DEVICE stands in for NULL. */
+PalDevice           *pal_device_open (const gchar  *selector,
+                                      GError      **error);
+const PalDeviceInfo *pal_device_info (PalDevice    *device);
+PalDevice           *pal_device_ref  (PalDevice    *device);
+void                 pal_device_unref (PalDevice   *device);
+
+/* Models */
+
+typedef struct
+{
+  gchar   *path;
+  gchar   *title;             /* folder name */
+  gchar   *family;            /* "sd1" */
+  gchar   *family_title;      /* "Stable Diffusion 1.x" */
+  gchar   *precision;         /* of the denoiser's weights: "F16" */
+  guint64  parameters;        /* of all parts */
+  guint64  weight_bytes;
+  gboolean inpainting;        /* the denoiser takes a mask and a masked image */
+  gboolean source_restyle;    /* restyles by looking at the source instead of by partial noise */
+  gint     trained_px;        /* side of the square it was trained at */
+  gint     trained_min_px, trained_max_px;   /* sides it works well at */
+  gint     multiple_px;       /* sides must be a multiple of this */
+
+  /* Defaults, from the family or the model's own files. */
+  gint     steps;
+  gdouble  guidance;
+  gdouble  fill_strength, restyle_strength;
+  gchar   *sampler;           /* id, see pal_sampler_list () */
+
+  /* What a small model knows; NULL for one with an open vocabulary. */
+  gchar  **vocabulary;
+  gchar  **styles;
+} PalModelInfo;
+
+/* Opens a model folder in the diffusers layout. Nothing is copied: the weights
+ * stay mapped from their files. Errors name the missing or wrong part. */
+PalModel           *pal_model_open  (PalDevice    *device,
+                                     const gchar  *path,
+                                     GError      **error);
+const PalModelInfo *pal_model_info  (PalModel     *model);
+PalModel           *pal_model_ref   (PalModel     *model);
+void                pal_model_unref (PalModel     *model);
+
+/* The same facts without a device. */
+PalModelInfo       *pal_model_inspect   (const gchar  *path,
+                                         GError      **error);
+void                pal_model_info_free (PalModelInfo *info);
+
+/* Folders below the given ones (and they themselves) that hold a
+ * model_index.json; element type gchar*. */
+GPtrArray          *pal_model_find (const gchar *const *folders);
+
+/* Samplers */
+
+typedef struct
+{
+  const gchar *id;            /* "dpmpp-2m" */
+  const gchar *title;         /* "DPM++ 2M" */
+  gboolean     stochastic;    /* draws noise at each step */
+} PalSamplerInfo;
+
+const PalSamplerInfo *pal_sampler_list (gsize *n_samplers);
+
+/* Requests */
+
+typedef enum
+{
+  PAL_FILL,                   /* repaint the masked part from the prompt */
+  PAL_RESTYLE,                /* keep the content, change the look */
+  PAL_GENERATE,               /* from nothing */
+  PAL_N_INTENTS
+} PalIntent;
+
+/* Values that are outside their range are refused by pal_generate (). Zeroed
+ * fields mean: the model's default. */
+typedef struct
+{
+  PalIntent       intent;
+  const gchar    *prompt;
+  const gchar    *negative_prompt;
+  const PalImage *source;     /* RGB or RGBA; NULL to generate from nothing */
+  const PalImage *mask;       /* 1 channel, of the source's size, 1 = change; NULL = all */
+  gint            width, height;   /* to generate, px */
+  gdouble         strength;   /* (0, 1] */
+  gint            steps;      /* 1 .. 1000 */
+  gdouble         guidance;   /* 1 .. 50; 1 = off, 0 = default */
+  gdouble         eta;        /* 0 .. 1, DDIM alone */
+  const gchar    *sampler;    /* id; NULL = default */
+  gboolean        karras;     /* sigmas of Karras et al. */
+  guint64         seed;
+  PalRandomKind   random;
+} PalRequest;
+
+typedef enum
+{
+  PAL_PHASE_LOAD,
+  PAL_PHASE_TEXT,
+  PAL_PHASE_ENCODE,
+  PAL_PHASE_DENOISE,
+  PAL_PHASE_DECODE,
+  PAL_N_PHASES
+} PalPhase;
+
+typedef struct
+{
+  PalPhase phase;
+  gint     step, n_steps;     /* of PAL_PHASE_DENOISE, step counts finished ones */
+  gdouble  fraction;          /* of the whole run, 0 .. 1 */
+} PalProgress;
+
+/* Called from the thread that called pal_generate (). */
+typedef void (*PalProgressFunc) (const PalProgress *progress,
+                                 gpointer           data);
+
+/* Untranslated name of a phase: "reading weights". */
+const gchar *pal_phase_title (PalPhase phase);
+
+typedef struct
+{
+  gint64  phase_us[PAL_N_PHASES];     /* wall time */
+  guint64 weights_bytes;              /* on the device */
+  guint64 working_bytes;              /* largest activation arena */
+  guint64 working_bound_bytes;        /* the least any plan could need */
+  gint    sampled_width, sampled_height;   /* px at which the model worked */
+  gint    steps_run;
+  gchar  *note;               /* one line for the user: a word replaced, a fallback; or NULL */
+} PalReport;
+
+void pal_report_clear (PalReport *report);
+
+/* Runs a request. Returns an RGB image of the source's size (or width x height),
+ * not yet blended with the source: the caller composites through the mask.
+ * report may be NULL. */
+PalImage *pal_generate (PalModel         *model,
+                        const PalRequest *request,
+                        PalProgressFunc   progress,
+                        gpointer          data,
+                        PalReport        *report,
+                        GCancellable     *cancellable,
+                        GError          **error);
+
+/* The part of an image that a request should be given as its source: the
+ * selection with context around it, at most the image. Full image for
+ * PAL_RESTYLE and PAL_GENERATE with no selection. */
+PalRect   pal_context_rect (const PalModelInfo *info,
+                            PalIntent           intent,
+                            gdouble             strength,
+                            gint                image_width,
+                            gint                image_height,
+                            PalRect             selection);
+
+/* Recipes: how a picture was made, as the text that other programs read
+ * ("parameters": prompt, newline, "Negative prompt: ...", newline,
+ * "Steps: 20, Sampler: ..., CFG scale: ..., Seed: ..., Size: ..., Model: ..."). */
+typedef struct
+{
+  PalIntent     intent;
+  gchar        *prompt, *negative_prompt, *sampler, *model;
+  gdouble       strength, guidance, eta;
+  gint          steps, width, height;
+  gboolean      karras;
+  guint64       seed;
+  PalRandomKind random;
+} PalRecipe;
+
+gchar     *pal_recipe_format (const PalRequest *request,
+                              const PalModelInfo *info,
+                              gint              width,
+                              gint              height);
+PalRecipe *pal_recipe_parse  (const gchar      *text,
+                              GError          **error);
+void       pal_recipe_free   (PalRecipe        *recipe);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalDevice, pal_device_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalModel, pal_model_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalModelInfo, pal_model_info_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalRecipe, pal_recipe_free)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PalReport, pal_report_clear)
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Noise schedules: from a model's scheduler configuration to the timesteps and
+ * sigmas that an integrator walks. Host only, no OpenCL. */
+
+#ifndef PAL_SAMPLE_SCHEDULE_H
+#define PAL_SAMPLE_SCHEDULE_H
+
+#include "io/json.h"
+
+typedef enum { PAL_SPACING_LEADING, PAL_SPACING_TRAILING, PAL_SPACING_LINSPACE } PalSpacing;
+typedef enum { PAL_BETAS_LINEAR, PAL_BETAS_SCALED_LINEAR, PAL_BETAS_COSINE } PalBetas;
+
+/* scheduler_config.json, with the reference's defaults where a field is absent. */
+typedef struct
+{
+  gint          train_timesteps;
+  gdouble       beta_start, beta_end;
+  PalBetas      betas;
+  PalPrediction prediction;
+  PalSpacing    spacing;
+  gboolean      spacing_given;      /* else each sampler has its own default */
+  gint          steps_offset;
+  gboolean      set_alpha_to_one, clip_sample, karras, zero_snr, lower_order_final;
+  gdouble       clip_sample_range;
+  gint          solver_order, original_inference_steps;
+  gdouble       flow_shift;         /* FLOW alone */
+  gchar        *class_name;         /* "DDIMScheduler" */
+  PalJson      *json;               /* for what a single sampler needs beyond these; may be NULL */
+} PalScheduleConfig;
+
+gboolean pal_schedule_config_read  (PalJson *json, PalScheduleConfig *config, GError **error);
+void     pal_schedule_config_clear (PalScheduleConfig *config);
+void     pal_schedule_config_copy  (PalScheduleConfig *to, const PalScheduleConfig *from);
+
+#endif
