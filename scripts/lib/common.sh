@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Shared by every script: where things are, messages, and the environment that this system needs.
 
 set -euo pipefail
@@ -8,6 +8,7 @@ lib=$clone/scripts/lib
 build=$clone/build
 yes=0
 visible=()
+meson_options=(--buildtype=debugoptimized)
 
 say ()
 {
@@ -112,13 +113,13 @@ enter_built ()
     "$build/engine/cli:$build/tests/golden" "$@"
 }
 
-# compile [MESON OPTION]...: brings $build up to date; quiet when nothing is to be done.
+# Brings $build up to date, set up with $meson_options; quiet when nothing is to be done.
 compile ()
 {
   mkdir -p "$build"
   (
     flock 9
-    [ -e "$build/build.ninja" ] || enter meson setup "$build" "$clone" "$@"
+    [ -e "$build/build.ninja" ] || enter meson setup "${meson_options[@]}" "$build" "$clone"
     enter ninja -C "$build" --quiet
   ) 9> "$build/.lock" >&2
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # A system that has GIMP 3: its own packages.
 
 native_prepare ()

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # A system without GIMP 3: a Debian 13 root, built once by mmdebstrap, entered for the build and the
 # run. Root enters it by chroot; an ordinary user does the same inside a user namespace, where the
 # user's own id is 0 and the ids of /etc/subuid are the others.
