@@ -39,6 +39,7 @@ typedef struct
   gint       stride;          /* 0 = 1 */
   gboolean   pad_end_only;    /* 0 px before, 1 px after: AutoencoderKL's downsampler */
   gboolean   upsample;        /* nearest 2x before the convolution; H' = 2 H */
+  gint64     height, width;   /* with upsample: H', W' when they are odd: 2 H - 1 or 2 H; 0 = 2 H */
   PalAct     act;
   PalTensor *residual;        /* [B, H', W', M] or NULL; added before act when act_last, else after */
   gboolean   act_last;
