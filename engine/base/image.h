@@ -31,6 +31,10 @@ PalImage *pal_image_resize    (const PalImage *image, gint width, gint height);
  * inwards, so that an encoder sees no hard edge. Gray becomes RGB. */
 PalImage *pal_image_to_rgb    (const PalImage *image);
 
+/* RGB of image with the hole (1 = missing) filled smoothly from its surroundings;
+ * exactly image where hole is 0, mid-grey when all is missing. Of one size. */
+PalImage *pal_image_spread    (const PalImage *image, const PalImage *hole);
+
 /* Smallest rectangle that holds all pixels > 0 of channel 0; empty = width 0. */
 PalRect   pal_image_bounds    (const PalImage *mask);
 
