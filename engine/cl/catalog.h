@@ -13,7 +13,11 @@ typedef enum
   PAL_CAP_CPU       = 1 << 0,
   PAL_CAP_GPU       = 1 << 1,
   PAL_CAP_FP16      = 1 << 2,   /* cl_khr_fp16 arithmetic */
-  PAL_CAP_SUBGROUPS = 1 << 3
+  PAL_CAP_SUBGROUPS = 1 << 3,
+  PAL_CAP_VECTORS   = 1 << 4,   /* native float vectors of 4 or more: a work-item is a thread with
+                                 * SIMD registers and a cached stack (pocl; not llvmpipe, whose
+                                 * work-items are SIMD lanes) */
+  PAL_CAP_VECTOR16  = 1 << 5    /* native float vectors of 16 (AVX-512) */
 } PalCapability;
 
 /* Tile sizes that host code needs to choose the global size and the packing. */
