@@ -12,7 +12,7 @@ typedef struct
   gchar        *name;
   PalDType      dtype;
   PalShape      shape;
-  gconstpointer data;         /* inside the mapped file */
+  gconstpointer data;         /* inside the mapped file; need not be aligned to the dtype */
   gsize         n_bytes;
 } PalTensorEntry;
 
