@@ -8,10 +8,10 @@ import re
 
 import tree
 
-# folder → the folders below it whose headers it may see
+# folder → the folders below it whose headers it may see, and generated headers
 BELOW = {
     "engine/base": (),
-    "engine/cl": ("kernels",),
+    "engine/cl": ("kernels.h",),
     "engine/io": (),
     "engine/text": ("io",),
     "engine/sample": ("io",),
@@ -45,7 +45,7 @@ def folder_of(path):
 def allowed(folder, name):
     """Whether `folder` may include the project's header `name` (relative to engine/ or itself)."""
     if "/" not in name:
-        return name in PUBLIC or (tree.ROOT / folder / name).exists()
+        return name in PUBLIC + BELOW[folder] or (tree.ROOT / folder / name).exists()
     target = name.split("/")[0]
     own = folder.split("/")[-1]
     return target in (own, "base") or target in BELOW[folder]

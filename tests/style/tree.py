@@ -12,11 +12,12 @@ LITERAL = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n]
 
 
 def files(*suffixes):
-    """Paths, relative to ROOT, that git tracks or would track; without git, all there are."""
+    """Paths, relative to ROOT, that git tracks or would track; without git, all."""
     git = ["git", "-c", "safe.directory=*", "-C", str(ROOT)]
     command = [*git, "ls-files", "-co", "--exclude-standard"]
     try:
-        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        names = listing.split("\n")
     except (OSError, subprocess.CalledProcessError):
         names = [str(p.relative_to(ROOT)) for p in ROOT.rglob("*")]
     paths = (pathlib.Path(n) for n in sorted(set(names)) if n.endswith(suffixes))
@@ -29,7 +30,7 @@ def read(path):
 
 def code(text):
     """The text with comments and literals blanked out, so that line and column stay."""
-    return LITERAL.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+    return LITERAL.sub(lambda m: re.sub(r"[^\n]", " " if m[0][0] == "/" else "_", m[0]), text)
 
 
 def report(problems, checked):
