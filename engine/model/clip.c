@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* CLIP's text transformer.
+ *
+ * Paper: Radford et al., Learning Transferable Visual Models From Natural Language
+ *   Supervision (arXiv 2103.00020), section 2.4.
+ * Reference: huggingface/transformers:src/transformers/models/clip/modeling_clip.py
+ *   @v4.50.0 (Apache-2.0), class CLIPTextTransformer.
+ * Easy to get wrong, all guarded by te1.*.last_hidden_state of the golden cases:
+ *   - attention is causal, and padding is not masked;
+ *   - norms stand before attention and before the feed-forward part;
+ *   - the activation differs between checkpoints (quick_gelu, gelu): from the file;
+ *   - files written by transformers 5 have no "text_model." in front of their names. */
+
+#include "model/clip.h"
+
+#include "base/error.h"
+#include "model/blocks.h"
+
+static const struct
+{
+  const gchar *name;
+  PalAct       act;
+} activations[] = {
+  { "quick_gelu", PAL_ACT_QUICK_GELU },
+  { "gelu", PAL_ACT_GELU },
+  { "gelu_new", PAL_ACT_GELU_TANH },
+};
+
+static gboolean
+read_activation (const PalJson *json, PalAct *act, GError **error)
+{
+  g_autofree gchar *name = g_strdup ("quick_gelu");
+
+  if (! pal_json_string (json, "hidden_act", &name, error))
+    return FALSE;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (activations); i++)
+    if (g_str_equal (name, activations[i].name))
+      {
+        *act = activations[i].act;
+        return TRUE;
+      }
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+               "%s: \"hidden_act\" is %s, and only quick_gelu, gelu and gelu_new are supported",
+               pal_json_label (json), name);
+  return FALSE;
+}
+
+gboolean
+pal_clip_config_read (const PalJson *json, PalClipConfig *config, GError **error)
+{
+  gint64 layers = 12, heads = 8;
+  gdouble eps = 1e-5;
+
+  *config = (PalClipConfig) { .width = 512, .ff_width = 2048, .vocab = 49408, .positions = 77,
+                              .eos_id = 49407 };
+
+  if (! pal_config_range (json, "hidden_size", 1, 65536, &config->width, error) ||
+      ! pal_config_range (json, "intermediate_size", 1, 1 << 20, &config->ff_width, error) ||
+      ! pal_config_range (json, "vocab_size", 1, 1 << 24, &config->vocab, error) ||
+      ! pal_config_range (json, "max_position_embeddings", 2, 65536, &config->positions, error) ||
+      ! pal_config_range (json, "num_hidden_layers", 1, 1024, &layers, error) ||
+      ! pal_config_range (json, "num_attention_heads", 1, 1024, &heads, error) ||
+      ! pal_json_int (json, "eos_token_id", &config->eos_id, error) ||
+      ! pal_json_double (json, "layer_norm_eps", &eps, error) ||
+      ! read_activation (json, &config->act, error))
+    return FALSE;
+
+  if (config->width % heads != 0)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s: \"hidden_size\" %" G_GINT64_FORMAT " is not a multiple of "
+                   "\"num_attention_heads\" %" G_GINT64_FORMAT,
+                   pal_json_label (json), config->width, heads);
+      return FALSE;
+    }
+
+  config->layers = (gint) layers;
+  config->heads = (gint) heads;
+  config->eps = (gfloat) eps;
+  return TRUE;
+}
+
+/* x: [B, T, C] → [B, T, C] */
+static PalTensor *
+encoder_layer (PalTape *t, const PalClipConfig *c, PalTensor *x)
+{
+  PalTensor *h, *q, *k, *v;
+
+  h = pal_layer_norm (t, x, "layer_norm1", c->eps);
+  q = pal_linear (t, h, "self_attn.q_proj", NULL);
+  k = pal_linear (t, h, "self_attn.k_proj", NULL);
+  v = pal_linear (t, h, "self_attn.v_proj", NULL);
+  h = pal_attention (t, q, k, v, &(PalAttention) { .heads = c->heads, .causal = TRUE });
+  x = pal_linear (t, h, "self_attn.out_proj", &(PalLinear) { .residual = x });
+
+  h = pal_layer_norm (t, x, "layer_norm2", c->eps);
+  h = pal_linear (t, h, "mlp.fc1", &(PalLinear) { .act = c->act });
+  return pal_linear (t, h, "mlp.fc2", &(PalLinear) { .residual = x });
+}
+
+static PalTensor *
+transformer (PalTape *t, const PalClipConfig *c, PalTensor *ids)
+{
+  PalTensor *x;
+
+  x = pal_embed (t, ids, "embeddings.token_embedding", "embeddings.position_embedding");
+
+  for (gint i = 0; i < c->layers; i++)
+    {
+      pal_segment (t);
+      pal_enter (t, "encoder.layers.%d", i);
+      x = pal_leave (t, encoder_layer (t, c, x));
+    }
+
+  return pal_layer_norm (t, x, "final_layer_norm", c->eps);
+}
+
+PalTensor *
+pal_clip (PalTape *t, const PalClipConfig *c, PalTensor *ids)
+{
+  if (pal_has_weight (t, "embeddings.token_embedding.weight"))
+    return transformer (t, c, ids);
+
+  pal_enter (t, "text_model");
+  return pal_leave (t, transformer (t, c, ids));
+}

@@ -19,7 +19,8 @@ typedef struct
 gboolean   pal_clip_config_read (const PalJson *json, PalClipConfig *config, GError **error);
 
 /* ids: [B, T] I32, T <= positions → last hidden state after the final norm,
- * [B, T, width]. Weights below "text_model.". */
+ * [B, T, width]. Weights below "text_model.", or at the top as newer files have
+ * them. */
 PalTensor *pal_clip (PalTape *tape, const PalClipConfig *config, PalTensor *ids);
 
 #endif

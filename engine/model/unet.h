@@ -8,6 +8,7 @@
 #include "op/op.h"
 
 #define PAL_UNET_MAX_LEVELS 8
+#define PAL_UNET_MAX_LAYERS 8
 
 /* One level, counted from the full resolution inwards; the up path mirrors it. */
 typedef struct
@@ -17,6 +18,7 @@ typedef struct
   gboolean up_attention;      /* of the up block at the same position of up_block_types' reverse */
   gint     heads;
   gint     transformer_layers;
+  gint     layers;            /* residual blocks of the down block; the up block has one more */
 } PalUnetLevel;
 
 typedef struct
@@ -24,12 +26,11 @@ typedef struct
   gint64       in_channels, out_channels, cross_channels;
   PalUnetLevel levels[PAL_UNET_MAX_LEVELS];
   guint        n_levels;
-  gint         layers_per_block;
   gint         norm_groups;
   gfloat       norm_eps;
-  gboolean     linear_projection;
   gboolean     flip_sin_to_cos;
   gfloat       freq_shift;
+  gint         mid_resnets;   /* 2 around the attention, 1 without it, 0 = no middle block */
   gboolean     mid_attention;
   gint         sample_size;   /* latent px of the training size; 0 = not said */
 } PalUnetConfig;

@@ -9,13 +9,13 @@
 
 #define PAL_VAE_MAX_LEVELS 8
 
-typedef enum { PAL_VAE_KL, PAL_VAE_TINY } PalVaeKind;
+typedef enum { PAL_VAE_KL, PAL_VAE_TINY, PAL_N_VAE_KINDS } PalVaeKind;
 
 typedef struct
 {
   PalVaeKind kind;
   gint64     latent_channels;
-  gint64     channels[PAL_VAE_MAX_LEVELS];
+  gint64     channels[PAL_VAE_MAX_LEVELS];   /* the decoder's, of Tiny in its own order */
   guint      n_levels;
   gint       factor;          /* image px per latent px */
   gfloat     scaling_factor;  /* model latent = (latent - shift_factor) * scaling_factor */
@@ -28,6 +28,7 @@ typedef struct
   PalAct     act;
 } PalVaeConfig;
 
+/* From vae/config.json, whose "_class_name" chooses the codec. */
 gboolean   pal_vae_config_read (const PalJson *json, PalVaeConfig *config, GError **error);
 
 /* image: [B, H, W, 3] in [-1, 1], H and W multiples of factor
@@ -37,5 +38,11 @@ PalTensor *pal_vae_encode (PalTape *tape, const PalVaeConfig *config, PalTensor 
 
 /* z: [B, h, w, L] unscaled → [B, h f, w f, 3] about [-1, 1], not clamped. */
 PalTensor *pal_vae_decode (PalTape *tape, const PalVaeConfig *config, PalTensor *z);
+
+/* The codecs behind these two. */
+PalTensor *pal_vae_kl_encode   (PalTape *tape, const PalVaeConfig *config, PalTensor *image);
+PalTensor *pal_vae_kl_decode   (PalTape *tape, const PalVaeConfig *config, PalTensor *z);
+PalTensor *pal_vae_tiny_encode (PalTape *tape, const PalVaeConfig *config, PalTensor *image);
+PalTensor *pal_vae_tiny_decode (PalTape *tape, const PalVaeConfig *config, PalTensor *z);
 
 #endif
