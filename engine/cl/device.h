@@ -58,10 +58,29 @@ typedef struct
   gsize      global[3], local[3];     /* local all 0: the driver's choice */
 } PalLaunch;
 
+/* Working memory that the programs of a device take turns in: a list of slabs that
+ * grows to the largest of what its users ask for, so that it costs the largest
+ * program and not the sum. Contents are lost between turns. */
+typedef struct _PalArena PalArena;
+
+/* A reference to the device's arena; freed with the last one. */
+PalArena  *pal_arena_get    (PalDevice *device);
+void       pal_arena_unref  (PalArena *arena);
+
+/* Waits for the user before, then sees to it that slab i has slab_bytes[i] at least.
+ * On failure (MEMORY) the arena is not taken. */
+gboolean   pal_arena_take   (PalArena *arena, const gsize *slab_bytes, guint n_slabs, GError **error);
+PalBuffer *pal_arena_slab   (PalArena *arena, guint index);   /* while taken; not a reference */
+void       pal_arena_return (PalArena *arena);
+
+/* Gives the arena's memory back to the system until the next program runs. */
+void       pal_device_trim  (PalDevice *device);
+
 gboolean   pal_device_launch (PalDevice *device, const PalLaunch *launch, GError **error);
 gboolean   pal_device_flush  (PalDevice *device, GError **error);
 gboolean   pal_device_finish (PalDevice *device, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalBuffer, pal_buffer_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalArena, pal_arena_unref)
 
 #endif
