@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every stage shares: the networks' configurations, safetensors files, checkpoints, averages, pictures."""
+import json
+import os
+import random
+import struct
+
+import numpy as np
+import torch
+
+LATENT_CHANNELS = 16
+POSITIONS = 24
+VOCABULARY = 1024
+
+VAE_CONFIG = {
+    "_class_name": "AutoencoderKL", "_diffusers_version": "0.30.0", "act_fn": "silu",
+    "block_out_channels": [16, 32, 64, 112], "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "force_upcast": False, "in_channels": 3, "latent_channels": LATENT_CHANNELS, "latents_mean": None,
+    "latents_std": None, "layers_per_block": 1, "mid_block_add_attention": False,
+    # four channels a group: one group a channel would be instance norm, which removes all colour
+    "norm_num_groups": 4, "out_channels": 3, "sample_size": 128, "scaling_factor": 1.0, "shift_factor": 0.0,
+    "up_block_types": ["UpDecoderBlock2D"] * 4, "use_post_quant_conv": True, "use_quant_conv": True,
+}
+
+UNET_CONFIG = {
+    "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30.0", "act_fn": "silu",
+    "addition_embed_type": None, "attention_head_dim": [1, 3, 4], "block_out_channels": [48, 96, 128],
+    "center_input_sample": False, "class_embed_type": None, "conv_in_kernel": 3, "conv_out_kernel": 3,
+    "cross_attention_dim": 128, "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "downsample_padding": 1, "dual_cross_attention": False, "encoder_hid_dim": None, "flip_sin_to_cos": True,
+    "freq_shift": 0, "in_channels": 2 * LATENT_CHANNELS + 1, "layers_per_block": 1, "mid_block_scale_factor": 1,
+    "mid_block_type": "UNetMidBlock2DCrossAttn", "norm_eps": 1e-5, "norm_num_groups": 8,
+    "num_attention_heads": None, "only_cross_attention": False, "out_channels": LATENT_CHANNELS,
+    "resnet_time_scale_shift": "default", "sample_size": 16, "time_embedding_type": "positional",
+    "transformer_layers_per_block": 1,
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    "upcast_attention": False, "use_linear_projection": False,
+}
+
+SCHEDULER_CONFIG = {
+    "_class_name": "FlowMatchEulerDiscreteScheduler", "_diffusers_version": "0.30.0",
+    "base_image_seq_len": 256, "base_shift": 0.5, "invert_sigmas": False, "max_image_seq_len": 4096,
+    "max_shift": 1.15, "num_train_timesteps": 1000, "shift": 1.0, "shift_terminal": None,
+    "stochastic_sampling": False, "time_shift_type": "exponential", "use_beta_sigmas": False,
+    "use_dynamic_shifting": False, "use_exponential_sigmas": False, "use_karras_sigmas": False,
+}
+
+
+def text_config(tokenizer):
+    return {
+        "architectures": ["CLIPTextModel"], "attention_dropout": 0.0, "bos_token_id": tokenizer.bos,
+        "eos_token_id": tokenizer.eos, "hidden_act": "quick_gelu", "hidden_size": 128, "initializer_factor": 1.0,
+        "initializer_range": 0.02, "intermediate_size": 512, "layer_norm_eps": 1e-5,
+        "max_position_embeddings": POSITIONS, "model_type": "clip_text_model", "num_attention_heads": 4,
+        "num_hidden_layers": 2, "pad_token_id": tokenizer.eos, "projection_dim": 128,
+        "vocab_size": len(tokenizer.vocab),
+    }
+
+
+DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
+
+
+def save_safetensors(path, tensors, metadata=None):
+    """Little-endian u64 header length, JSON header, data; the header is padded so that data start 8-aligned."""
+    header, offset, blobs = {}, 0, []
+    if metadata:
+        header["__metadata__"] = metadata
+    names = {np.dtype(v): k for k, v in DTYPES.items()}
+    for key in sorted(tensors):
+        a = np.ascontiguousarray(tensors[key].detach().cpu().numpy() if torch.is_tensor(tensors[key]) else tensors[key])
+        header[key] = {"dtype": names[a.dtype], "shape": list(a.shape), "data_offsets": [offset, offset + a.nbytes]}
+        offset += a.nbytes
+        blobs.append(a.tobytes())
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        f.writelines(blobs)
+
+
+def load_safetensors(path):
+    with open(path, "rb") as f:
+        data = f.read()
+    (n,) = struct.unpack_from("<Q", data)
+    out = {}
+    for key, info in json.loads(data[8:8 + n]).items():
+        if key != "__metadata__":
+            begin, end = info["data_offsets"]
+            a = np.frombuffer(data[8 + n + begin:8 + n + end], DTYPES[info["dtype"]]).reshape(info["shape"])
+            out[key] = torch.from_numpy(a.copy())
+    return out
+
+
+def load_json(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+def save_json(path, value):
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(value, f, indent=2, ensure_ascii=False)
+        f.write("\n")
+
+
+def seed_everything(seed):
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def rng_state():
+    return {"python": random.getstate(), "torch": torch.get_rng_state()}
+
+
+def set_rng_state(state):
+    random.setstate(state["python"])
+    torch.set_rng_state(state["torch"])
+
+
+def save_checkpoint(path, state):
+    """Written beside and renamed: a stop at any moment leaves the previous checkpoint whole."""
+    torch.save(state, path + ".part")
+    os.replace(path + ".part", path)
+
+
+def load_checkpoint(path):
+    return torch.load(path, map_location="cpu", weights_only=False) if os.path.exists(path) else None
+
+
+class Average:
+    """Exponential moving average of parameters; `warmup` keeps the start from weighing."""
+
+    def __init__(self, params, decay, warmup=20):
+        self.params, self.decay, self.warmup, self.steps = list(params), decay, warmup, 0
+        self.shadow = [p.detach().clone() for p in self.params]
+
+    def update(self):
+        self.steps += 1
+        d = min(self.decay, self.steps / (self.steps + self.warmup))
+        torch._foreach_mul_(self.shadow, d)
+        torch._foreach_add_(self.shadow, [p.detach() for p in self.params], alpha=1 - d)
+
+    def swap(self):
+        """Exchange live and averaged values; call again to go back."""
+        with torch.no_grad():
+            for p, s in zip(self.params, self.shadow):
+                live = p.detach().clone()
+                p.copy_(s)
+                s.copy_(live)
+
+    def state_dict(self):
+        return {"shadow": self.shadow, "steps": self.steps}
+
+    def load_state_dict(self, state):
+        self.shadow, self.steps = [s.clone() for s in state["shadow"]], state["steps"]
+
+
+def learning_rate(peak, step, fraction, warmup=200, decay=0.3, floor=0.03):
+    """Constant with a linear warm-up in steps and a linear fall over the last `decay` of the time."""
+    fall = 1.0 if decay <= 0 else min(1.0, (1.0 - fraction) / decay)
+    return peak * min(1.0, (step + 1) / warmup) * max(floor, fall)
+
+
+def psnr(y, x):
+    """Mean over images of the peak signal to noise ratio, images in [-1, 1]."""
+    error = ((y.clamp(-1, 1) - x) / 2).square().mean((1, 2, 3)).clamp_min(1e-10)
+    return float((-10 * error.log10()).mean())

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write the averaged weights as a diffusers-layout model folder in fp16.
+
+    python3 export.py --work WORK --out models/default
+
+The folder's README.md and ATTRIBUTION.md are not touched. `reference.py` computes numbers to check an engine with.
+"""
+import argparse
+import os
+import shutil
+
+import torch
+
+import common
+import modules
+import samples
+import sampling
+import styles
+import tokenizer
+
+PARTS = {"vae": "diffusion_pytorch_model.safetensors", "unet": "diffusion_pytorch_model.safetensors",
+         "text_encoder": "model.safetensors"}
+
+
+def average_into(params, shadow):
+    with torch.no_grad():
+        for p, s in zip(params, shadow):
+            p.copy_(s)
+
+
+def trained(work):
+    """-> vae, unet, text, tokenizer with averaged weights, and how far each was trained."""
+    tokens = tokenizer.Tokenizer(os.path.join(work, "tokenizer"))
+    vae_state = common.load_checkpoint(os.path.join(work, "vae.pt"))
+    vae = modules.AutoencoderKL(common.VAE_CONFIG)
+    vae.load_state_dict(vae_state["vae"])
+    average_into([p for n, p in vae.named_parameters() if n.startswith(("decoder", "post_quant_conv"))],
+                 vae_state["average"]["shadow"])
+    state = common.load_checkpoint(os.path.join(work, "denoiser.pt"))
+    unet = modules.UNet2DConditionModel(common.UNET_CONFIG)
+    text = modules.CLIPTextModel(common.text_config(tokens))
+    # the trainer keeps slow parameters first, then the text path: the same order as train_denoiser.build_optimiser
+    named = list(unet.named_parameters()) + [("text." + n, p) for n, p in text.named_parameters()]
+    fast = lambda n: "attn2" in n or n.startswith("text.")
+    average_into([p for n, p in named if not fast(n)] + [p for n, p in named if fast(n)], state["average"]["shadow"])
+    seen = {"vae_crops": vae_state["seen"], "denoiser_samples": state["seen"]}
+    return vae.eval(), unet.eval(), text.eval(), tokens, seen
+
+
+def model_index():
+    return {
+        "_class_name": "PalimpsestInpaintPipeline", "_diffusers_version": "0.30.0",
+        "palimpsest": {
+            "title": "Palimpsest default (materials, skies and styles)",
+            "conditioning": "inpaint-latent", "restyle": "source", "mask": "area", "posterior": "mean",
+            "trained_size": 128, "window": {"size": 256, "overlap": 64},
+            "defaults": {"steps": 16, "guidance": 3.0, "restyle_guidance": 1.5, "restyle_strength": 1.0,
+                         "sampler": "euler"},
+            "vocabulary": samples.words(),
+            "styles": list(styles.STYLES),
+            "style_words": {name: list(others) for name, (_, others, _) in styles.STYLES.items()},
+        },
+        "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+        "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
+        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
+    }
+
+
+def write_part(out, name, module, config):
+    folder = os.path.join(out, name)
+    os.makedirs(folder, exist_ok=True)
+    tensors = {k: v.half() for k, v in module.state_dict().items()}
+    bad = [k for k, v in tensors.items() if not torch.isfinite(v).all()]
+    if bad:
+        raise SystemExit(f"{name}: not representable in fp16: {bad[:3]}")
+    common.save_safetensors(os.path.join(folder, PARTS[name]), tensors, {"format": "pt"})
+    common.save_json(os.path.join(folder, "config.json"), config)
+
+
+def load(folder):
+    """The exported folder as a Painter computing in fp32 on the fp16 weights."""
+    parts = {}
+    for name, build in (("vae", modules.AutoencoderKL), ("unet", modules.UNet2DConditionModel),
+                        ("text_encoder", modules.CLIPTextModel)):
+        module = build(common.load_json(os.path.join(folder, name, "config.json")))
+        weights = common.load_safetensors(os.path.join(folder, name, PARTS[name]))
+        module.load_state_dict({k: v.float() for k, v in weights.items()})
+        parts[name] = module.eval()
+    tokens = tokenizer.Tokenizer(os.path.join(folder, "tokenizer"))
+    vae = parts["vae"]
+    return sampling.Painter(parts["unet"], parts["text_encoder"], tokens, lambda x: vae.encode(x)[0], vae.decode), vae
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", required=True, help="folder with vae.pt, denoiser.pt and tokenizer/")
+    parser.add_argument("--out", required=True, help="model folder to write")
+    args = parser.parse_args()
+    vae, unet, text, tokens, seen = trained(args.work)
+    write_part(args.out, "vae", vae, common.VAE_CONFIG)
+    write_part(args.out, "unet", unet, common.UNET_CONFIG)
+    write_part(args.out, "text_encoder", text, dict(common.text_config(tokens), torch_dtype="float16"))
+    shutil.copytree(os.path.join(args.work, "tokenizer"), os.path.join(args.out, "tokenizer"), dirs_exist_ok=True)
+    os.makedirs(os.path.join(args.out, "scheduler"), exist_ok=True)
+    common.save_json(os.path.join(args.out, "scheduler", "scheduler_config.json"), common.SCHEDULER_CONFIG)
+    common.save_json(os.path.join(args.out, "model_index.json"), model_index())
+    load(args.out)
+    size = sum(os.path.getsize(os.path.join(r, f)) for r, _, files in os.walk(args.out) for f in files)
+    print(f"{args.out}: {size / 1e6:.1f} MB, {seen}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the image pack (a tar of WebP files and `pack/index.jsonl`) and checks it against the allow-list.
+
+    python3 pack.py --pack pack.tar --allowlist allowlist.tsv     check and print the counts
+"""
+import argparse
+import collections
+import csv
+import hashlib
+import io
+import json
+import os
+import tarfile
+
+import numpy as np
+import torch
+from PIL import Image
+
+import common
+
+KINDS = ("texture", "sky", "photo", "illustration", "stamp")
+
+
+def read_allowlist(path):
+    csv.field_size_limit(1 << 24)
+    with open(path, encoding="utf-8", newline="") as f:
+        return {row["file"]: row for row in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE)}
+
+
+def check_entry(entry, row):
+    """An image may be used only if the allow-list has it, from the same original, in the same split."""
+    if row is None:
+        raise SystemExit(f"{entry['file']}: not in the allow-list")
+    for key in ("kind", "label", "split", "licence", "package", "version", "member", "sha256"):
+        if str(entry.get(key, "")) != row[key]:
+            raise SystemExit(f"{entry['file']}: {key} is '{entry.get(key)}' in the pack, '{row[key]}' in the allow-list")
+    if " | ".join(entry["captions"]) != row["captions"]:
+        raise SystemExit(f"{entry['file']}: captions differ from the allow-list")
+
+
+def read_index(tar, allowlist):
+    entries = [json.loads(line) for line in tar.extractfile("pack/index.jsonl").read().decode().splitlines() if line]
+    for entry in entries:
+        check_entry(entry, allowlist.get(entry["file"]))
+    return entries
+
+
+def decode(data, kind, short_side):
+    """-> uint8 [3 or 4, H, W]; larger photographs are brought down so that a crop shows a scene, not a leaf."""
+    image = Image.open(io.BytesIO(data)).convert("RGBA" if kind == "stamp" else "RGB")
+    w, h = image.size
+    if min(w, h) > short_side:
+        scale = short_side / min(w, h)
+        image = image.resize((round(w * scale), round(h * scale)), Image.LANCZOS)
+    return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).contiguous()
+
+
+def load(pack, allowlist, splits, cache=None, short_side=384):
+    """Decoded images of the splits as dicts: pixels (uint8 C,H,W), kind, label, captions, style, tileable, file."""
+    name = os.path.join(cache, "pack-" + "-".join(sorted(splits)) + ".pt") if cache else None
+    if name and os.path.exists(name):
+        return torch.load(name, weights_only=False)
+    out = []
+    with tarfile.open(pack) as tar:
+        for entry in read_index(tar, read_allowlist(allowlist)):
+            if entry["split"] not in splits:
+                continue
+            data = tar.extractfile("pack/" + entry["file"]).read()
+            item = {k: entry.get(k) for k in ("file", "kind", "label", "captions", "style", "tileable", "split")}
+            out.append(dict(item, pixels=decode(data, entry["kind"], short_side)))
+    if name:
+        common.save_checkpoint(name, out)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", required=True, help="pack.tar")
+    parser.add_argument("--allowlist", default=os.path.join(os.path.dirname(__file__), "allowlist.tsv"))
+    args = parser.parse_args()
+    with tarfile.open(args.pack) as tar:
+        entries = read_index(tar, read_allowlist(args.allowlist))
+        names = {m.name for m in tar.getmembers() if m.isfile()}
+        for entry in entries:
+            data = tar.extractfile("pack/" + entry["file"]).read()
+            if len(data) != entry["bytes"]:
+                raise SystemExit(f"{entry['file']}: {len(data)} bytes, the index says {entry['bytes']}")
+    extra = names - {"pack/" + e["file"] for e in entries} - {"pack/index.jsonl"}
+    if extra:
+        raise SystemExit(f"files outside the index: {sorted(extra)[:5]}")
+    counts = collections.Counter((e["kind"], e["split"]) for e in entries)
+    for kind in KINDS:
+        print(f"{kind:13}" + "".join(f"{split} {counts[kind, split]:5}  " for split in ("train", "val", "test")))
+    print(len(entries), "images, all in the allow-list; index sha256",
+          hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest())
+
+
+if __name__ == "__main__":
+    main()

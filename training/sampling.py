@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Use of the trained parts: pictures from conditioning, mask and words by guided Euler flow matching."""
+import torch
+import torch.nn.functional as F
+
+
+def latent_mask(mask):
+    """Pixel mask [B, 1, H, W] of zeros and ones -> share of each 8x8 cell that is to be repainted."""
+    return F.avg_pool2d(mask, 8)
+
+
+class Painter:
+    """encode: picture -> latent; decode: latent -> picture; parts in evaluation state."""
+
+    def __init__(self, unet, text, tokenizer, encode, decode):
+        self.unet, self.text, self.tokenizer, self.encode, self.decode = unet, text, tokenizer, encode, decode
+
+    def states(self, captions):
+        return self.text(torch.tensor([self.tokenizer(c) for c in captions]))
+
+    def velocity(self, z, t, condition, states, empty, guidance):
+        """Guided model output at time t in (0, 1]: uncond + guidance (cond - uncond)."""
+        x = torch.cat([z, condition], 1)
+        if guidance == 1:
+            return self.unet(x, torch.full((len(x),), 1000.0 * t), states)
+        times = torch.full((2 * len(x),), 1000.0 * t)
+        without, given = self.unet(torch.cat([x, x]), times, torch.cat([empty, states])).chunk(2)
+        return without + guidance * (given - without)
+
+    @torch.no_grad()
+    def paint(self, source, mask, captions, steps=16, guidance=3.0, seed=0, batch=16):
+        """source [B, 3, H, W] with the hole (if any) still in it is greyed by the caller; mask [B, 1, H, W].
+
+        -> pictures [B, 3, H, W] as decoded, not yet blended with the source.
+        """
+        out = []
+        generator = torch.Generator().manual_seed(seed)
+        for i in range(0, len(source), batch):
+            part = slice(i, i + batch)
+            latent = self.encode(source[part])
+            condition = torch.cat([latent_mask(mask[part]), latent], 1)
+            states = self.states(captions[part])
+            empty = self.states([""] * len(latent))
+            z = torch.randn(latent.shape, generator=generator)
+            for k in range(steps):
+                v = self.velocity(z, 1 - k / steps, condition, states, empty, guidance)
+                z = z - v / steps
+            out.append(self.decode(z))
+        return torch.cat(out).clamp(-1, 1)
+
+    def fill(self, picture, mask, captions, **options):
+        """Inpaint: the hole goes to mid-grey first; outside the mask the picture stays."""
+        painted = self.paint(picture * (1 - mask), mask, captions, **options)
+        return painted * mask + picture * (1 - mask)
+
+    def restyle(self, picture, captions, **options):
+        return self.paint(picture, torch.ones_like(picture[:, :1]), captions, **options)
+
+    def generate(self, captions, size=128, **options):
+        empty = torch.zeros(len(captions), 3, size, size)
+        return self.paint(empty, empty[:, :1] + 1, captions, **options)

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the U-Net and its text encoder by flow matching on latents of synthesised samples.
+
+x_t = (1 - t) x0 + t n, output = n - x0, timestep input 1000 t; input channels [x_t 16, mask 1, conditioning 16].
+Needs the latent transform of `train_vae.py` (its checkpoint's first save is enough); its decoder is used for the
+sheets. Stops by time and goes on from its checkpoint: weights, averages, optimiser, step and random state.
+"""
+import argparse
+import os
+import random
+import time
+
+import torch
+import torch.nn.functional as F
+
+import common
+import crops
+import latents
+import modules
+import pack
+import samples
+import sampling
+import sheet
+import styles
+import tokenizer
+
+# (pixels, relative batch, share of the steps)
+SIZES = ((128, 1.0, 0.72), (96, 1.5, 0.14), (192, 0.5, 0.14))
+OUTSIDE = 0.1        # weight of cells that are not repainted
+DROPOUT = 0.12       # share of empty captions
+WORDS = ("grass", "sky", "sand", "water", "rock", "snow")
+
+
+def caption_corpus(items):
+    """Texts for the byte-pair merges: pack captions, and every word of the vocabulary often enough to stay whole."""
+    texts = [c for item in items for c in item["captions"]]
+    texts += [w for w in samples.words() for _ in range(40)]
+    for name, (_, others, _) in styles.STYLES.items():
+        texts += [name] * 40 + [o for o in others for _ in range(20)] + ["in the style of " + name] * 10
+    return texts
+
+
+class Pool:
+    """Finished samples kept for another use with other noise: drawing one costs a fifth of a training step."""
+
+    def __init__(self, sampler, encode, capacity, fresh):
+        self.sampler, self.encode, self.capacity, self.fresh = sampler, encode, capacity, fresh
+        self.kept = {}
+
+    def batch(self, size, count):
+        """-> latents, mask, conditioning latents, captions."""
+        kept = self.kept.setdefault(size, [])
+        new = count if len(kept) < count else max(1, round(count * self.fresh))
+        drawn = [self.sampler.draw(size) for _ in range(new)]
+        z, c = self.encode(torch.stack([d[i] for d in drawn for i in (0, 1)])).unflatten(0, (-1, 2)).unbind(1)
+        m = sampling.latent_mask(torch.stack([d[2] for d in drawn]))
+        rows = list(zip(z, m, c, [d[3] for d in drawn]))
+        old = random.sample(kept, count - new) if new < count else []
+        for row in rows:
+            if len(kept) < self.capacity:
+                kept.append(row)
+            else:
+                kept[random.randrange(self.capacity)] = row
+        rows += old
+        return tuple(torch.stack([r[i] for r in rows]) for i in range(3)) + ([r[3] for r in rows],)
+
+
+class DenoiserTrainer:
+    def __init__(self, args):
+        self.args = args
+        train = pack.load(args.pack, args.allowlist, ("train",), args.work)
+        held = pack.load(args.pack, args.allowlist, ("val", "test"), args.work)
+        state = common.load_checkpoint(os.path.join(args.work, "vae.pt"))
+        if state is None:
+            raise SystemExit(f"{args.work}/vae.pt is missing: start train_vae.py first (it fixes the latent space)")
+        self.linear = latents.LinearLatents(state=state["latents"])
+        folder = os.path.join(args.work, "tokenizer")
+        if not os.path.exists(os.path.join(folder, "vocab.json")):
+            tokenizer.train(caption_corpus(train), common.VOCABULARY, folder)
+        self.tokenizer = tokenizer.Tokenizer(folder)
+        common.seed_everything(args.seed)
+        self.unet = modules.UNet2DConditionModel(common.UNET_CONFIG)
+        self.text = modules.CLIPTextModel(common.text_config(self.tokenizer))
+        with torch.no_grad():
+            self.unet.conv_out.weight.mul_(0.1)
+            self.unet.conv_out.bias.zero_()
+        self.build_optimiser()
+        self.probe = self.make_probe(samples.Sampler(held))
+        self.held = held
+        self.pool = Pool(samples.Sampler(train), self.linear, args.pool, args.fresh)
+        deviation = self.linear.deviation
+        # coarse components weigh as their root deviation: colour is learned before texture
+        self.channel_weight = (deviation.sqrt() / deviation.sqrt().mean())[:, None, None]
+        self.step = self.seen = 0
+        self.seconds, self.running = 0.0, None
+        self.log = []
+        self.path = os.path.join(args.work, "denoiser.pt")
+        state = common.load_checkpoint(self.path)
+        if state:
+            self.restore(state)
+
+    def build_optimiser(self):
+        """Words are learned early when the text path has a higher rate."""
+        named = list(self.unet.named_parameters()) + [("text." + n, p) for n, p in self.text.named_parameters()]
+        fast = [p for n, p in named if "attn2" in n or n.startswith("text.")]
+        slow = [p for n, p in named if not ("attn2" in n or n.startswith("text."))]
+        self.params = slow + fast
+        self.optimiser = torch.optim.AdamW([{"params": slow, "factor": 1.0}, {"params": fast, "factor": 2.0}],
+                                           lr=self.args.lr, betas=(0.9, 0.98), weight_decay=0.01, foreach=True)
+        self.average = common.Average(self.params, self.args.average)
+
+    def make_probe(self, sampler):
+        state = common.rng_state()
+        common.seed_everything(99)
+        drawn = [sampler.draw(128) for _ in range(self.args.probe)]
+        noise = torch.randn(len(drawn), common.LATENT_CHANNELS, 16, 16)
+        common.set_rng_state(state)
+        z, c = self.linear(torch.stack([d[i] for d in drawn for i in (0, 1)])).unflatten(0, (-1, 2)).unbind(1)
+        m = sampling.latent_mask(torch.stack([d[2] for d in drawn]))
+        return z, m, c, [d[3] for d in drawn], noise, torch.linspace(0.02, 0.98, len(drawn))
+
+    def restore(self, state):
+        self.unet.load_state_dict(state["unet"])
+        self.text.load_state_dict(state["text"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average.load_state_dict(state["average"])
+        self.step, self.seen, self.seconds, self.log = (state[k] for k in ("step", "seen", "seconds", "log"))
+        common.set_rng_state(state["rng"])
+
+    def save(self):
+        common.save_checkpoint(self.path, {
+            "unet": self.unet.state_dict(), "text": self.text.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "average": self.average.state_dict(), "step": self.step, "seen": self.seen, "seconds": self.seconds,
+            "log": self.log, "rng": common.rng_state()})
+
+    def predict(self, z, m, c, captions, noise, t):
+        states = self.text(torch.tensor([self.tokenizer(s) for s in captions]))
+        x = (1 - t[:, None, None, None]) * z + t[:, None, None, None] * noise
+        return self.unet(torch.cat([x, m, c], 1), t * 1000, states), noise - z
+
+    def loss(self, z, m, c, captions):
+        noise = torch.randn_like(z)
+        t = torch.sigmoid(torch.randn(len(z)) * 1.1 + self.args.noisier)
+        captions = ["" if random.random() < DROPOUT else s for s in captions]
+        output, target = self.predict(z, m, c, captions, noise, t)
+        weight = OUTSIDE + (1 - OUTSIDE) * m
+        error = (output - target) * weight.sqrt()
+        loss = (error.square() * self.channel_weight).sum() / (weight.sum() * z.shape[1])
+        plain = (error.detach().square().sum() / (weight.sum() * z.shape[1])).item()
+        if self.args.low_pass:
+            # means of 4x4 cells: errors of large areas count again, until words and colours agree
+            coarse = F.avg_pool2d(error, 4).square() * self.channel_weight
+            loss = loss + self.args.low_pass * coarse.mean() / F.avg_pool2d(weight, 4).mean()
+        return loss, plain
+
+    def train_step(self, rate):
+        size, share, _ = random.choices(SIZES, [s[2] for s in SIZES])[0]
+        count = max(2, round(self.args.batch * share))
+        if self.args.smoke:
+            size, count = 64, 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["factor"]
+        loss, plain = self.loss(*self.pool.batch(size, count))
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.params, 1.0)
+        self.optimiser.step()
+        self.average.update()
+        self.step += 1
+        self.seen += count
+        self.running = plain if self.running is None else 0.99 * self.running + 0.01 * plain
+
+    @torch.no_grad()
+    def evaluate(self):
+        z, m, c, captions, noise, t = self.probe
+        row = {"seconds": round(self.seconds), "step": self.step, "samples": self.seen,
+               "running": round(self.running or 0, 4)}
+        self.average.swap()
+        for name, words in (("held", captions), ("held_wrong_words", captions[1:] + captions[:1])):
+            output, target = self.predict(z, m, c, words, noise, t)
+            error = ((output - target).square() * m).sum() / (m.sum() * z.shape[1])
+            coarse = (F.avg_pool2d((output - target)[:, :4] * m, 4).square()).mean() * 16
+            row[name], row[name + "_coarse"] = round(error.item(), 4), round(coarse.item(), 4)
+        self.average.swap()
+        self.log.append(row)
+        print(row, f"{self.seen / max(self.seconds, 1):.1f} samples/s", flush=True)
+
+    def painter(self):
+        vae = modules.AutoencoderKL(common.VAE_CONFIG)
+        state = common.load_checkpoint(os.path.join(self.args.work, "vae.pt"))
+        vae.load_state_dict(state["vae"])
+        params = [p for n, p in vae.named_parameters() if n.startswith(("decoder", "post_quant_conv"))]
+        with torch.no_grad():
+            for p, s in zip(params, state["average"]["shadow"]):
+                p.copy_(s)
+        return sampling.Painter(self.unet, self.text, self.tokenizer, self.linear, vae.decode)
+
+    @torch.no_grad()
+    def sheets(self):
+        """Held-out pictures: six fills of one hole, all styles, and words alone."""
+        self.average.swap()
+        painter = self.painter()
+        rng = random.Random(4)
+        choose = lambda kinds, n: rng.sample([i for i in self.held if i["kind"] in kinds], n)
+        chosen = choose(("photo",), 4) + choose(("texture",), 2) + choose(("sky",), 1)
+        pictures = torch.stack([crops.centre(i, 128, whole=i["kind"] != "texture") for i in chosen])
+        yy, xx = samples.coordinates(128)
+        hole = ((((yy - 74) / 44) ** 2 + ((xx - 64) / 46) ** 2) < 1).float()[None, None]
+        rows = []
+        for i, picture in enumerate(pictures):
+            x = picture[None].expand(len(WORDS), -1, -1, -1)
+            filled = painter.fill(x, hole.expand(len(x), -1, -1, -1), list(WORDS), steps=12, seed=i)
+            rows += [picture] + list(filled)
+        sheet.save(os.path.join(self.args.work, "fills.png"), torch.stack(rows), len(WORDS) + 1, ("",) + WORDS)
+        names = list(styles.STYLES)
+        rows = []
+        for i, picture in enumerate(pictures[:5]):
+            x = picture[None].expand(len(names), -1, -1, -1)
+            rows += [picture] + list(painter.restyle(x, names, steps=8, guidance=1.5, seed=i))
+        sheet.save(os.path.join(self.args.work, "restyles.png"), torch.stack(rows), len(names) + 1, [""] + names)
+        words = WORDS + ("brick wall", "wood planks", "foliage", "night sky", "sunset", "stone wall", "gravel", "lava")
+        made = painter.generate(list(words) * 2, steps=12)
+        sheet.save(os.path.join(self.args.work, "words.png"), made, len(words), words)
+        self.average.swap()
+
+    def run(self):
+        args, begun, start = self.args, time.time(), self.seconds
+        saved = reported = pictured = begun
+        while (spent := time.time() - begun) < args.seconds:
+            self.train_step(common.learning_rate(args.lr, self.step, spent / args.seconds, decay=args.decay))
+            now = time.time()
+            self.seconds = start + now - begun
+            if now - saved > args.save_every:
+                self.save()
+                saved = time.time()
+            if now - reported > args.report_every:
+                self.evaluate()
+                reported = time.time()
+            if now - pictured > args.sheet_every:
+                self.sheets()
+                pictured = time.time()
+        self.evaluate()
+        self.save()
+        self.sheets()
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", required=True, help="pack.tar")
+    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
+    parser.add_argument("--work", required=True, help="folder for checkpoints, logs and sheets")
+    parser.add_argument("--seconds", type=float, default=3600, help="how long to train now")
+    parser.add_argument("--decay", type=float, default=0.3, help="last share of the time over which the rate falls")
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--batch", type=int, default=32, help="samples a step at 128 px")
+    parser.add_argument("--average", type=float, default=0.998, help="decay of the averaged weights")
+    parser.add_argument("--noisier", type=float, default=0.4, help="shift of the logit-normal time towards noise")
+    parser.add_argument("--low-pass", type=float, default=2.0, help="weight of the coarse error; 0 once words work")
+    parser.add_argument("--pool", type=int, default=3000, help="finished samples kept for another use")
+    parser.add_argument("--fresh", type=float, default=0.5, help="share of a batch that is newly drawn")
+    parser.add_argument("--probe", type=int, default=96, help="held-out samples for the curve")
+    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--save-every", type=float, default=60)
+    parser.add_argument("--report-every", type=float, default=120)
+    parser.add_argument("--sheet-every", type=float, default=600)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--smoke", action="store_true", help="tiny batches, to see that the stage runs")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    DenoiserTrainer(args).run()
+
+
+if __name__ == "__main__":
+    main()
