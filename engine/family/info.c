@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What users are told of a model, and where models lie. */
+
+#include "family/family.h"
+
+#include "base/dtype.h"
+
+/* Folders deeper than this are not searched: a cache of downloaded models keeps its
+ * folders three levels down. */
+#define MAX_DEPTH 5
+
+/* Models distilled for few steps are known by the scheduler they come with. */
+static const struct
+{
+  const gchar *class_name, *sampler;
+  gint         steps;
+  gdouble      guidance;
+} distilled[] = {
+  { "LCMScheduler", "lcm", 4, 1.0 },
+};
+
+static void
+set_defaults (const PalParts *parts, PalModelInfo *info)
+{
+  const PalFamily *family = parts->family;
+  const gchar *sampler = family->sampler;
+
+  info->steps = family->steps;
+  info->guidance = family->guidance;
+  info->fill_strength = family->fill_strength;
+  info->restyle_strength = family->restyle_strength;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (distilled); i++)
+    if (g_strcmp0 (parts->schedule.class_name, distilled[i].class_name) == 0)
+      {
+        sampler = distilled[i].sampler;
+        info->steps = distilled[i].steps;
+        info->guidance = distilled[i].guidance;
+      }
+
+  info->sampler = g_strdup (sampler);
+}
+
+PalModelInfo *
+pal_info_new (const PalParts *parts, GError **error)
+{
+  const PalFamily *family = parts->family;
+  g_autoptr (PalModelInfo) info = g_new0 (PalModelInfo, 1);
+
+  info->path = g_strdup (parts->path);
+  info->title = g_path_get_basename (parts->path);
+  info->family = g_strdup (family->id);
+  info->family_title = g_strdup (family->title);
+  info->precision = g_strdup (pal_dtype_name (pal_weights_precision (parts->weights[PAL_PART_DENOISER])));
+  info->inpainting = parts->takes_mask;
+  info->multiple_px = parts->vae.factor;
+  info->trained_px = parts->unet.sample_size > 0 ? parts->unet.sample_size * parts->vae.factor
+                                                 : family->trained_px;
+  set_defaults (parts, info);
+
+  for (guint i = 0; i < PAL_N_PARTS; i++)
+    {
+      info->parameters += pal_weights_parameters (parts->weights[i]);
+      info->weight_bytes += pal_weights_bytes (parts->weights[i]);
+    }
+
+  if (parts->extra && ! pal_info_read (parts->extra, info, error))
+    return NULL;
+
+  /* Convolutional models carry over to somewhat other sizes than they were shown. */
+  if (info->trained_min_px == 0)
+    {
+      info->trained_min_px = info->trained_px * 3 / 4;
+      info->trained_max_px = info->trained_px * 3 / 2;
+    }
+
+  return g_steal_pointer (&info);
+}
+
+PalModelInfo *
+pal_model_inspect (const gchar *path, GError **error)
+{
+  g_autoptr (PalParts) parts = NULL;
+
+  g_return_val_if_fail (path != NULL, NULL);
+
+  parts = pal_parts_open (path, error);
+  return parts ? pal_info_new (parts, error) : NULL;
+}
+
+void
+pal_model_info_free (PalModelInfo *info)
+{
+  g_free (info->path);
+  g_free (info->title);
+  g_free (info->family);
+  g_free (info->family_title);
+  g_free (info->precision);
+  g_free (info->sampler);
+  g_strfreev (info->vocabulary);
+  g_strfreev (info->styles);
+  g_free (info);
+}
+
+static void
+find_below (const gchar *folder, gint depth, GPtrArray *found)
+{
+  g_autofree gchar *index = g_build_filename (folder, "model_index.json", NULL);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GDir) dir = NULL;
+  const gchar *name;
+
+  if (g_file_test (index, G_FILE_TEST_IS_REGULAR))
+    {
+      g_autofree gchar *path = g_canonicalize_filename (folder, NULL);
+
+      if (! g_ptr_array_find_with_equal_func (found, path, g_str_equal, NULL))
+        g_ptr_array_add (found, g_steal_pointer (&path));
+      return;
+    }
+
+  dir = depth > 0 ? g_dir_open (folder, 0, NULL) : NULL;
+  while (dir && (name = g_dir_read_name (dir)))
+    if (name[0] != '.')
+      g_ptr_array_add (names, g_build_filename (folder, name, NULL));
+
+  g_ptr_array_sort_values (names, (GCompareFunc) g_strcmp0);
+  for (guint i = 0; i < names->len; i++)
+    if (g_file_test (names->pdata[i], G_FILE_TEST_IS_DIR))
+      find_below (names->pdata[i], depth - 1, found);
+}
+
+GPtrArray *
+pal_model_find (const gchar *const *folders)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; folders && folders[i]; i++)
+    find_below (folders[i], MAX_DEPTH, found);
+
+  return found;
+}

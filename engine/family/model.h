@@ -33,9 +33,28 @@ const PalScheduleConfig *pal_model_schedule (PalModel *model);
 /* Denoiser input = [noisy L, mask 1, masked image L] instead of [noisy L]. */
 gboolean pal_model_takes_mask (PalModel *model);
 
+/* How a model wants to be fed, where models differ; from the object "palimpsest" of
+ * its model_index.json, else as the reference pipelines do. */
+typedef struct
+{
+  gboolean mask_area;         /* the mask goes to latent size by area means, not by nearest pixel */
+  gdouble  restyle_guidance;  /* 0 = PalModelInfo's guidance */
+  gint     window_px;         /* larger pictures are best painted in windows of this side; 0 = whole */
+  gint     window_overlap_px;
+} PalModelTraits;
+
+const PalModelTraits *pal_model_traits (PalModel *model);
+
 /* note: a line for the user when words were replaced or cut, else left as it is. */
 gboolean pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
                               GCancellable *cancellable, GError **error);
+
+/* The two halves of pal_model_condition (), for replays. ids: [tokens], tokens at most
+ * pal_model_clip ()->positions; states: [tokens, width]. */
+const PalClipConfig *pal_model_clip (PalModel *model);
+gsize    pal_model_tokenize  (PalModel *model, const gchar *prompt, gint32 *ids);   /* [positions]; tokens cut */
+gboolean pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
+                               GCancellable *cancellable, GError **error);
 
 /* image: [height, width, 3] in [-1, 1], sides multiples of the codec's factor
  * → mean: [h, w, L], unscaled; logvar: the same, clamped to [-30, 20], or NULL (Tiny

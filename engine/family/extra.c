@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The object "palimpsest" of a model_index.json, where a model says what the
+ * diffusers layout has no place for; training/README.md lists its fields. */
+
+#include "family/family.h"
+
+/* Fields that only one or two values are built for; absent means the first. */
+static const struct
+{
+  const gchar *field, *values[2];
+} choices[] = {
+  { "conditioning", { "inpaint-latent", NULL } },
+  { "mask", { "nearest", "area" } },
+  { "posterior", { "mean", NULL } },
+  { "restyle", { "noise", "source" } },
+};
+
+/* *second: whether the field holds its second value. */
+static gboolean
+read_choice (const PalJson *extra, const gchar *field, gboolean *second, GError **error)
+{
+  g_autofree gchar *value = NULL;
+  gsize i = 0;
+
+  while (! g_str_equal (choices[i].field, field))
+    i++;
+
+  *second = FALSE;
+  if (! pal_json_string (extra, field, &value, error))
+    return FALSE;
+  if (! value || g_str_equal (value, choices[i].values[0]))
+    return TRUE;
+
+  *second = g_strcmp0 (value, choices[i].values[1]) == 0;
+  if (! *second)
+    g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                 "%s: \"%s\" is %s, and only %s%s%s is supported", pal_json_label (extra), field, value,
+                 choices[i].values[0], choices[i].values[1] ? " or " : "",
+                 choices[i].values[1] ? choices[i].values[1] : "");
+  return *second;
+}
+
+static gboolean
+read_window (const PalJson *extra, PalModelTraits *traits, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (PalJson) window = pal_json_object (extra, "window", &local);
+  gint64 size = 0, overlap = 0;
+
+  if (local)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (! window)
+    return TRUE;
+
+  if (! pal_json_int (window, "size", &size, error) || ! pal_json_int (window, "overlap", &overlap, error))
+    return FALSE;
+
+  if (size < 8 || size > 65536 || overlap < 0 || overlap >= size)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s: \"size\" must be 8 to 65536 px and \"overlap\" less than it",
+                   pal_json_label (window));
+      return FALSE;
+    }
+
+  traits->window_px = (gint) size;
+  traits->window_overlap_px = (gint) overlap;
+  return TRUE;
+}
+
+gboolean
+pal_traits_read (const PalJson *extra, PalModelTraits *traits, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (PalJson) defaults = pal_json_object (extra, "defaults", &local);
+  gboolean unused;
+
+  if (local)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+
+  if (! read_choice (extra, "conditioning", &unused, error) ||
+      ! read_choice (extra, "posterior", &unused, error) ||
+      ! read_choice (extra, "mask", &traits->mask_area, error) ||
+      ! read_window (extra, traits, error) ||
+      (defaults && ! pal_json_double (defaults, "restyle_guidance", &traits->restyle_guidance, error)))
+    return FALSE;
+
+  if (traits->restyle_guidance != 0.0 &&
+      (traits->restyle_guidance < 1.0 || traits->restyle_guidance > 50.0))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s: \"restyle_guidance\" is %g, and must lie in 1 to 50",
+                   pal_json_label (defaults), traits->restyle_guidance);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+read_defaults (const PalJson *extra, PalModelInfo *info, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (PalJson) defaults = pal_json_object (extra, "defaults", &local);
+  gint64 steps = info->steps;
+
+  if (local)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (! defaults)
+    return TRUE;
+
+  if (! pal_json_int (defaults, "steps", &steps, error) ||
+      ! pal_json_double (defaults, "guidance", &info->guidance, error) ||
+      ! pal_json_double (defaults, "fill_strength", &info->fill_strength, error) ||
+      ! pal_json_double (defaults, "restyle_strength", &info->restyle_strength, error) ||
+      ! pal_json_string (defaults, "sampler", &info->sampler, error))
+    return FALSE;
+
+  if (steps < 1 || steps > 1000 || info->guidance < 1.0 || info->guidance > 50.0 ||
+      info->fill_strength <= 0.0 || info->fill_strength > 1.0 ||
+      info->restyle_strength <= 0.0 || info->restyle_strength > 1.0)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s: a value is out of range (steps 1 to 1000, guidance 1 to 50, strengths above 0 "
+                   "and up to 1)", pal_json_label (defaults));
+      return FALSE;
+    }
+
+  info->steps = (gint) steps;
+  return TRUE;
+}
+
+gboolean
+pal_info_read (const PalJson *extra, PalModelInfo *info, GError **error)
+{
+  gint64 trained = info->trained_px;
+  gint64 range[2] = { 0, 0 };
+  guint n = 0;
+
+  if (! read_choice (extra, "restyle", &info->source_restyle, error) ||
+      ! pal_json_strings (extra, "vocabulary", &info->vocabulary, error) ||
+      ! pal_json_strings (extra, "styles", &info->styles, error) ||
+      ! pal_json_int (extra, "trained_size", &trained, error) ||
+      ! pal_json_ints (extra, "trained_range", range, G_N_ELEMENTS (range), &n, error) ||
+      ! read_defaults (extra, info, error))
+    return FALSE;
+
+  if (trained < 8 || trained > 65536 || (n != 0 && (n != 2 || range[0] < 8 || range[1] < range[0])))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s: \"trained_size\" must be 8 to 65536 px, and \"trained_range\" two such sizes "
+                   "in order", pal_json_label (extra));
+      return FALSE;
+    }
+
+  info->trained_px = (gint) trained;
+  if (n == 2)
+    {
+      info->trained_min_px = (gint) range[0];
+      info->trained_max_px = (gint) range[1];
+    }
+  return TRUE;
+}
+

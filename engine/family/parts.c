@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A model folder in the diffusers layout: opens every part and checks that they fit
+ * each other. Each missing or wrong part has a message of its own. */
+
+#include "family/family.h"
+
+/* What must lie in the folder, besides the weights. */
+static const struct
+{
+  const gchar *folder, *file, *what;
+} required[] = {
+  { "unet", "config.json", "the denoiser's configuration" },
+  { "vae", "config.json", "the image codec's configuration" },
+  { "text_encoder", "config.json", "the text encoder's configuration" },
+  { "tokenizer", "vocab.json", "the tokenizer's vocabulary" },
+  { "tokenizer", "merges.txt", "the tokenizer's list of merges" },
+  { "scheduler", "scheduler_config.json", "the noise schedule" },
+};
+
+static const struct
+{
+  const gchar *folder, *stem, *what;
+} part_files[PAL_N_PARTS] = {
+  [PAL_PART_DENOISER] = { "unet", "diffusion_pytorch_model", "the denoiser's weights" },
+  [PAL_PART_CODEC] = { "vae", "diffusion_pytorch_model", "the image codec's weights" },
+  [PAL_PART_TEXT] = { "text_encoder", "model", "the text encoder's weights" },
+};
+
+static const gchar *const checkpoint_suffixes[] = { ".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf" };
+
+/* The path must be a folder with a model_index.json. */
+static gboolean
+check_folder (const gchar *path, const gchar *index, GError **error)
+{
+  if (! g_file_test (path, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_IO,
+                   "%s does not exist; choose a model folder that holds model_index.json", path);
+      return FALSE;
+    }
+
+  for (gsize i = 0; i < G_N_ELEMENTS (checkpoint_suffixes); i++)
+    if (g_str_has_suffix (path, checkpoint_suffixes[i]) && ! g_file_test (path, G_FILE_TEST_IS_DIR))
+      {
+        g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                     "%s is a checkpoint in a single file, which is not supported yet; choose the "
+                     "same model as a folder in the diffusers layout, with model_index.json", path);
+        return FALSE;
+      }
+
+  if (! g_file_test (path, G_FILE_TEST_IS_DIR))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s is not a folder; choose a model folder that holds model_index.json", path);
+      return FALSE;
+    }
+
+  if (! g_file_test (index, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s has no model_index.json, so it is not a model folder in the diffusers layout; "
+                   "choose the folder that holds model_index.json beside unet, vae and text_encoder",
+                   path);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* Refuses pipelines of other families by name, and those with no U-Net. */
+static gboolean
+check_class (const PalJson *index, GError **error)
+{
+  g_autofree gchar *class_name = g_strdup ("a pipeline without a name");
+
+  if (! pal_json_string (index, "_class_name", &class_name, error) ||
+      ! pal_family_built (class_name, pal_json_label (index), error))
+    return FALSE;
+
+  if (! pal_json_has (index, "unet"))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                   "%s: %s has no \"unet\", so its family is not built yet; "
+                   "choose a Stable Diffusion 1.x model",
+                   pal_json_label (index), class_name);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+check_files (const gchar *path, GError **error)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (required); i++)
+    {
+      g_autofree gchar *file = g_build_filename (path, required[i].folder, required[i].file, NULL);
+
+      if (g_file_test (file, G_FILE_TEST_EXISTS))
+        continue;
+
+      g_set_error (error, PAL_ERROR, PAL_ERROR_IO,
+                   "%s is missing (%s); copy or download the whole model folder again",
+                   file, required[i].what);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static PalJson *
+load_config (const gchar *path, const gchar *folder, const gchar *file, GError **error)
+{
+  g_autofree gchar *name = g_build_filename (path, folder, file, NULL);
+
+  return pal_json_load (name, error);
+}
+
+static gboolean
+read_configs (PalParts *parts, GError **error)
+{
+  g_autoptr (PalJson) unet = load_config (parts->path, "unet", "config.json", error);
+  g_autoptr (PalJson) vae = unet ? load_config (parts->path, "vae", "config.json", error) : NULL;
+  g_autoptr (PalJson) clip = vae ? load_config (parts->path, "text_encoder", "config.json", error) : NULL;
+  g_autoptr (PalJson) schedule =
+    clip ? load_config (parts->path, "scheduler", "scheduler_config.json", error) : NULL;
+
+  return schedule &&
+         pal_unet_config_read (unet, &parts->unet, error) &&
+         pal_vae_config_read (vae, &parts->vae, error) &&
+         pal_clip_config_read (clip, &parts->clip, error) &&
+         pal_schedule_config_read (schedule, &parts->schedule, error);
+}
+
+static gboolean
+open_weights (PalParts *parts, GError **error)
+{
+  g_autofree gchar *tokenizer = g_build_filename (parts->path, "tokenizer", NULL);
+
+  for (guint i = 0; i < PAL_N_PARTS; i++)
+    {
+      g_autofree gchar *folder = g_build_filename (parts->path, part_files[i].folder, NULL);
+
+      parts->weights[i] = pal_weights_open_folder (folder, part_files[i].stem, error);
+      if (! parts->weights[i])
+        {
+          g_prefix_error (error, "%s: ", part_files[i].what);
+          return FALSE;
+        }
+    }
+
+  parts->tokenizer = pal_clip_tokenizer_open (tokenizer, error);
+  return parts->tokenizer != NULL;
+}
+
+/* What the denoiser takes is read from its first convolution; the configuration of
+ * a converted checkpoint may be stale. */
+static gboolean
+check_denoiser (PalParts *parts, GError **error)
+{
+  PalWeights *weights = parts->weights[PAL_PART_DENOISER];
+  const PalWeightView *conv_in = pal_weights_find (weights, "conv_in.weight");
+  gint64 latent = parts->vae.latent_channels;
+  gint64 in;
+
+  if (! conv_in || conv_in->shape.n != 4)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_WEIGHT,
+                   "%s has no tensor conv_in.weight of four dimensions, so these are not a U-Net's "
+                   "weights; copy or download the unet folder again", pal_weights_label (weights));
+      return FALSE;
+    }
+
+  in = parts->unet.in_channels = conv_in->shape.d[1];
+  parts->takes_mask = in == 2 * latent + 1;
+
+  if (parts->unet.out_channels != latent)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
+                   "%s: the denoiser makes latents of %" G_GINT64_FORMAT " channels, and the image codec "
+                   "in vae has %" G_GINT64_FORMAT "; use the vae folder that belongs to this model",
+                   parts->path, parts->unet.out_channels, latent);
+      return FALSE;
+    }
+
+  if (in != latent && ! parts->takes_mask)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                   "%s: the denoiser takes %" G_GINT64_FORMAT " channels; supported are %" G_GINT64_FORMAT
+                   " (latents) and %" G_GINT64_FORMAT " (latents, mask, masked image)",
+                   pal_weights_label (weights), in, latent, 2 * latent + 1);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+check_text (const PalParts *parts, GError **error)
+{
+  gsize ids = pal_clip_tokenizer_size (parts->tokenizer);
+
+  if (parts->clip.width != parts->unet.cross_channels)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
+                   "%s: the text encoder has %" G_GINT64_FORMAT " channels (text_encoder/config.json, "
+                   "\"hidden_size\"), and the denoiser expects %" G_GINT64_FORMAT " (unet/config.json, "
+                   "\"cross_attention_dim\"); use the text_encoder folder that belongs to this model",
+                   parts->path, parts->clip.width, parts->unet.cross_channels);
+      return FALSE;
+    }
+
+  if (ids > (gsize) parts->clip.vocab)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
+                   "%s: the tokenizer has %" G_GSIZE_FORMAT " entries, and the text encoder knows "
+                   "%" G_GINT64_FORMAT "; use the tokenizer folder that belongs to this model",
+                   parts->path, ids, parts->clip.vocab);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+PalParts *
+pal_parts_open (const gchar *path, GError **error)
+{
+  g_autoptr (PalParts) parts = g_new0 (PalParts, 1);
+  g_autofree gchar *index = g_build_filename (path, "model_index.json", NULL);
+
+  parts->path = g_canonicalize_filename (path, NULL);
+
+  if (! check_folder (path, index, error))
+    return NULL;
+
+  parts->index = pal_json_load (index, error);
+  if (! parts->index || ! check_class (parts->index, error))
+    return NULL;
+
+  if (pal_json_has (parts->index, "palimpsest"))
+    {
+      parts->extra = pal_json_object (parts->index, "palimpsest", error);
+      if (! parts->extra || ! pal_traits_read (parts->extra, &parts->traits, error))
+        return NULL;
+    }
+
+  if (! check_files (path, error) ||
+      ! read_configs (parts, error) ||
+      ! open_weights (parts, error) ||
+      ! check_denoiser (parts, error) ||
+      ! check_text (parts, error))
+    return NULL;
+
+  parts->family = pal_family_find (parts);
+  return g_steal_pointer (&parts);
+}
+
+void
+pal_parts_free (PalParts *parts)
+{
+  g_free (parts->path);
+  g_clear_pointer (&parts->index, pal_json_unref);
+  g_clear_pointer (&parts->extra, pal_json_unref);
+  g_clear_pointer (&parts->tokenizer, pal_clip_tokenizer_free);
+  pal_schedule_config_clear (&parts->schedule);
+  for (guint i = 0; i < PAL_N_PARTS; i++)
+    g_clear_pointer (&parts->weights[i], pal_weights_unref);
+  g_free (parts);
+}
