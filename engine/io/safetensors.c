@@ -166,7 +166,8 @@ check_overlap (PalSafetensors *file,
   g_autoptr (GPtrArray) sorted = g_ptr_array_new ();
 
   for (guint i = 0; i < file->entries->len; i++)
-    g_ptr_array_add (sorted, &g_array_index (file->entries, PalTensorEntry, i));
+    if (g_array_index (file->entries, PalTensorEntry, i).n_bytes > 0)
+      g_ptr_array_add (sorted, &g_array_index (file->entries, PalTensorEntry, i));
   g_ptr_array_sort (sorted, compare_data);
 
   for (guint i = 1; i < sorted->len; i++)
