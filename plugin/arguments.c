@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Owns the argument table: names, ranges, defaults and help of every parameter. */
+
+#include "arguments.h"
+
+#include <glib/gi18n-lib.h>
+
+typedef enum
+{
+  ARGUMENT_STRING,
+  ARGUMENT_DOUBLE,
+  ARGUMENT_INT,
+  ARGUMENT_BOOLEAN,
+  ARGUMENT_CHOICE
+} ArgumentKind;
+
+typedef struct
+{
+  const gchar  *name;
+  ArgumentKind  kind;
+  guint         intents;        /* 1 << PalIntent of those that have it */
+  gdouble       min, max, value;
+  GimpChoice *(*choice) (void);
+  const gchar  *text;           /* default of a string or a choice */
+  const gchar  *nick, *blurb;
+} Argument;
+
+#define ALL   (1 << PAL_FILL | 1 << PAL_RESTYLE | 1 << PAL_GENERATE)
+#define EDITS (1 << PAL_FILL | 1 << PAL_RESTYLE)
+
+static GimpChoice *
+sampler_choice (void)
+{
+  GimpChoice           *choice = gimp_choice_new ();
+  const PalSamplerInfo *samplers;
+  gsize                 n;
+
+  gimp_choice_add (choice, "default", 0, _("The model's own"), NULL);
+  samplers = pal_sampler_list (&n);
+  for (gsize i = 0; i < n; i++)
+    gimp_choice_add (choice, samplers[i].id, (gint) i + 1, samplers[i].title, NULL);
+
+  return choice;
+}
+
+static GimpChoice *
+random_choice (void)
+{
+  return gimp_choice_new_with_values ("torch", PAL_RANDOM_TORCH,
+                                      _("As on a CPU (Mersenne Twister)"), NULL,
+                                      "philox", PAL_RANDOM_PHILOX,
+                                      _("As on a GPU (Philox)"), NULL,
+                                      NULL);
+}
+
+static GimpChoice *
+region_choice (void)
+{
+  return gimp_choice_new_with_values ("selection", PAL_REGION_SELECTION,
+                                      _("Selection, or the whole layer"), NULL,
+                                      "layer-mask", PAL_REGION_LAYER_MASK,
+                                      _("Layer mask"), NULL,
+                                      NULL);
+}
+
+static const Argument arguments[] = {
+  { "prompt", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
+    N_("_Prompt"), N_("What the picture should show, in words") },
+  { "negative-prompt", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
+    N_("_Negative prompt"), N_("What the picture should not show, in words") },
+  { "strength", ARGUMENT_DOUBLE, EDITS, 0, 1, 0, NULL, NULL,
+    N_("S_trength"), N_("How far the result may move away from the layer: near 0 keeps it, "
+                        "1 ignores it; 0 takes the model's default") },
+  { "steps", ARGUMENT_INT, ALL, 0, 1000, 0, NULL, NULL,
+    N_("St_eps"), N_("Number of sampling steps; more take longer; 0 takes the model's default") },
+  { "guidance", ARGUMENT_DOUBLE, ALL, 0, 50, 0, NULL, NULL,
+    N_("G_uidance"), N_("How strictly the prompt is followed; values up to 1 ignore the negative "
+                        "prompt and take half the time; 0 takes the model's default") },
+  { "sampler", ARGUMENT_CHOICE, ALL, 0, 0, 0, sampler_choice, "default",
+    N_("S_ampler"), N_("The method that turns noise into a picture") },
+  { "karras", ARGUMENT_BOOLEAN, ALL, 0, 0, FALSE, NULL, NULL,
+    N_("_Karras noise schedule"), N_("Spend more of the steps on small details") },
+  { "eta", ARGUMENT_DOUBLE, ALL, 0, 1, 0, NULL, NULL,
+    N_("_Fresh noise"), N_("Share of new noise at each step (eta), for the DDIM sampler alone") },
+  { "seed", ARGUMENT_INT, ALL, -1, G_MAXINT, -1, NULL, NULL,
+    N_("See_d"), N_("The same seed and settings give the same picture; -1 draws one") },
+  { "random", ARGUMENT_CHOICE, ALL, 0, 0, 0, random_choice, "torch",
+    N_("Random num_bers"), N_("Which generator the seed starts, to repeat the results of other "
+                              "programs") },
+  { "count", ARGUMENT_INT, ALL, 1, 16, 1, NULL, NULL,
+    N_("_Number of variants"), N_("How many layers to make, each with the next seed") },
+  { "region", ARGUMENT_CHOICE, EDITS, 0, 0, 0, region_choice, "selection",
+    N_("Regi_on"), N_("Which part to change: the selection (the whole layer where there is "
+                      "none), or the layer's mask, which then goes before any selection") },
+  { "model", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
+    N_("_Model"), N_("Folder of the model, or the name of an installed one; empty takes the "
+                     "default model") },
+  { "device", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
+    N_("Dev_ice"), N_("OpenCL device: an identifier as 0:1, cpu, gpu, or a part of its name; "
+                      "empty takes the fastest") }
+};
+
+static void
+add_argument (GimpProcedure *procedure, const Argument *a)
+{
+  const gchar *nick  = _(a->nick);
+  const gchar *blurb = _(a->blurb);
+
+  switch (a->kind)
+    {
+    case ARGUMENT_STRING:
+      gimp_procedure_add_string_argument (procedure, a->name, nick, blurb, a->text,
+                                          G_PARAM_READWRITE);
+      break;
+    case ARGUMENT_DOUBLE:
+      gimp_procedure_add_double_argument (procedure, a->name, nick, blurb, a->min, a->max,
+                                          a->value, G_PARAM_READWRITE);
+      break;
+    case ARGUMENT_INT:
+      gimp_procedure_add_int_argument (procedure, a->name, nick, blurb, (gint) a->min,
+                                       (gint) a->max, (gint) a->value, G_PARAM_READWRITE);
+      break;
+    case ARGUMENT_BOOLEAN:
+      gimp_procedure_add_boolean_argument (procedure, a->name, nick, blurb,
+                                           a->value != 0, G_PARAM_READWRITE);
+      break;
+    case ARGUMENT_CHOICE:
+      gimp_procedure_add_choice_argument (procedure, a->name, nick, blurb, a->choice (),
+                                          a->text, G_PARAM_READWRITE);
+      break;
+    }
+}
+
+void
+pal_arguments_add (GimpProcedure *procedure, PalIntent intent)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (arguments); i++)
+    if (arguments[i].intents & (1u << intent))
+      add_argument (procedure, &arguments[i]);
+
+  gimp_procedure_add_layer_return_value (procedure, "layer", _("Layer"),
+                                         _("The new layer; the first one of several"),
+                                         TRUE, G_PARAM_READWRITE);
+  gimp_procedure_add_int_return_value (procedure, "seed-used", _("Seed used"),
+                                       _("The seed of that layer; further layers have the "
+                                         "seeds that follow it"),
+                                       -1, G_MAXINT, -1, G_PARAM_READWRITE);
+  gimp_procedure_add_core_object_array_return_value (procedure, "layers", _("Layers"),
+                                                     _("All new layers"), GIMP_TYPE_LAYER,
+                                                     G_PARAM_READWRITE);
+}
+
+void
+pal_settings_read (PalSettings *settings, PalIntent intent, GimpProcedureConfig *config)
+{
+  *settings = (PalSettings) { 0 };
+
+  g_object_get (config,
+                "prompt", &settings->prompt,
+                "negative-prompt", &settings->negative_prompt,
+                "steps", &settings->steps,
+                "guidance", &settings->guidance,
+                "sampler", &settings->sampler,
+                "karras", &settings->karras,
+                "eta", &settings->eta,
+                "seed", &settings->seed,
+                "count", &settings->count,
+                "model", &settings->model,
+                "device", &settings->device,
+                NULL);
+  settings->random = (PalRandomKind) gimp_procedure_config_get_choice_id (config, "random");
+
+  if (g_strcmp0 (settings->sampler, "default") == 0)
+    g_clear_pointer (&settings->sampler, g_free);
+
+  if (EDITS & (1u << intent))
+    {
+      g_object_get (config, "strength", &settings->strength, NULL);
+      settings->region = (PalRegion) gimp_procedure_config_get_choice_id (config, "region");
+    }
+}
+
+void
+pal_settings_clear (PalSettings *settings)
+{
+  g_clear_pointer (&settings->prompt, g_free);
+  g_clear_pointer (&settings->negative_prompt, g_free);
+  g_clear_pointer (&settings->sampler, g_free);
+  g_clear_pointer (&settings->model, g_free);
+  g_clear_pointer (&settings->device, g_free);
+}

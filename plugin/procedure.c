@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Owns the procedures: their registration, the three run modes, and what a caller
+ * is told in the end.
+ *
+ * Cancel on GIMP's own progress bar kills the process, and so does a user who
+ * runs out of patience: nothing is open in GIMP while the engine computes, so
+ * that is safe, only not polite. Interactive runs therefore show progress and
+ * Stop in their own dialog; the others stop on SIGTERM and SIGINT. */
+
+#include "procedure.h"
+
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+#include <libgimp/gimpui.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "dialog.h"
+#include "layer-io.h"
+#include "models.h"
+#include "run.h"
+
+typedef struct
+{
+  const gchar *name;
+  PalIntent    intent;
+  const gchar *label, *blurb, *help;
+} Procedure;
+
+static const Procedure procedures[] = {
+  { "plug-in-palimpsest-fill", PAL_FILL, N_("_Fill Selection…"),
+    N_("Paint the selected part anew from a description"),
+    N_("Computes a picture from the prompt that fits what surrounds the selection, and adds it "
+       "as a new layer, with the selection as its mask, above the active one. Soft selections "
+       "stay soft; with no selection the whole layer is painted. The active layer, its mask and "
+       "the selection are not changed.") },
+  { "plug-in-palimpsest-restyle", PAL_RESTYLE, N_("_Restyle…"),
+    N_("Keep what the layer shows and change how it looks"),
+    N_("Computes the layer, or its selected part, again under a prompt, as far from the original "
+       "as the strength says, and adds the result as a new layer above the active one. The "
+       "active layer, its mask and the selection are not changed.") },
+  { "plug-in-palimpsest-generate", PAL_GENERATE, N_("_Generate…"),
+    N_("Make a picture from a description alone"),
+    N_("Computes a picture from the prompt, as large as the canvas or as the selection, and adds "
+       "it as a new layer above the active one.") }
+};
+
+/* Non-interactive runs */
+
+/* GIMP shows it on its own bar, or on the terminal. */
+static void
+show_progress (const PalProgress *progress, gint variant, gint n_variants, gdouble fraction,
+               gpointer data)
+{
+  gimp_progress_update (fraction);
+}
+
+typedef struct
+{
+  GCancellable *cancellable;
+  pid_t         parent;
+} Watch;
+
+static gboolean
+stop_run (gpointer data)
+{
+  Watch *watch = data;
+
+  g_cancellable_cancel (watch->cancellable);
+  return G_SOURCE_CONTINUE;
+}
+
+/* The wire to GIMP is not read while computing: without this, a plug-in whose
+ * GIMP is gone would go on to the end. */
+static gboolean
+stop_orphan (gpointer data)
+{
+  Watch *watch = data;
+
+  if (getppid () != watch->parent)
+    g_cancellable_cancel (watch->cancellable);
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+run_quietly (PalRun *run, GimpProcedureConfig *config, GError **error)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Watch                    watch       = { cancellable, getppid () };
+  guint                    sources[]   = { g_unix_signal_add (SIGTERM, stop_run, &watch),
+                                           g_unix_signal_add (SIGINT, stop_run, &watch),
+                                           g_timeout_add_seconds (1, stop_orphan, &watch) };
+  gboolean                 ok;
+
+  gimp_progress_init (_("Palimpsest"));
+  ok = pal_run_once (run, config, show_progress, NULL, cancellable, error);
+  gimp_progress_end ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
+    g_source_remove (sources[i]);
+
+  return ok;
+}
+
+/* Interactive runs */
+
+static void
+show_in_dialog (const PalProgress *progress, gint variant, gint n_variants, gdouble fraction,
+                gpointer data)
+{
+  pal_dialog_set_progress (data, progress, variant, n_variants, fraction);
+}
+
+static gboolean
+dialog_run (PalDialog *dialog, GimpProcedureConfig *config, GCancellable *cancellable,
+            PalDialogResult *result, gpointer data, GError **error)
+{
+  PalRun *run = data;
+
+  if (! pal_run_once (run, config, show_in_dialog, dialog, cancellable, error))
+    return FALSE;
+
+  result->seed     = pal_run_seed (run);
+  result->n_layers = pal_run_layers (run)->len;
+  result->seconds  = pal_run_seconds (run);
+  result->note     = pal_run_note (run);
+  return TRUE;
+}
+
+static gboolean
+run_dialog (PalRun *run, PalIntent intent, GimpProcedure *procedure, GimpProcedureConfig *config)
+{
+  static const PalDialogClient client = { .run = dialog_run,
+                                          .list_models = pal_models_list,
+                                          .add_models  = pal_models_add };
+
+  gimp_ui_init ("palimpsest");
+  return pal_dialog_run (procedure, config, intent, &client, run);
+}
+
+/* Results */
+
+static GimpValueArray *
+return_error (GimpProcedure *procedure, GError *error)
+{
+  GimpPDBStatusType status = GIMP_PDB_EXECUTION_ERROR;
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    status = GIMP_PDB_CANCEL;
+  else if (g_error_matches (error, PAL_ERROR, PAL_ERROR_ARGUMENT))
+    status = GIMP_PDB_CALLING_ERROR;
+
+  return gimp_procedure_new_return_values (procedure, status, error);
+}
+
+static GimpValueArray *
+return_layers (GimpProcedure *procedure, PalRun *run)
+{
+  GimpValueArray *values = gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
+  GPtrArray      *layers = pal_run_layers (run);
+  g_autofree GObject **array = g_new0 (GObject *, layers->len + 1);
+
+  for (guint i = 0; i < layers->len; i++)
+    array[i] = layers->pdata[i];
+
+  GIMP_VALUES_SET_LAYER (values, 1, layers->pdata[0]);
+  GIMP_VALUES_SET_INT (values, 2, pal_run_seed (run));
+  GIMP_VALUES_SET_CORE_OBJECT_ARRAY (values, 3, array);
+
+  return values;
+}
+
+static GimpValueArray *
+run_procedure (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
+               GimpDrawable **drawables, GimpProcedureConfig *config, gpointer run_data)
+{
+  const Procedure   *self  = run_data;
+  g_autoptr (PalRun) run   = NULL;
+  GError            *error = NULL;
+  GimpLayer         *layer;
+
+  gegl_init (NULL, NULL);
+
+  layer = pal_layer_check (image, drawables, &error);
+  if (! layer)
+    return return_error (procedure, error);
+
+  run = pal_run_new (image, layer, self->intent);
+  if (run_mode == GIMP_RUN_INTERACTIVE)
+    {
+      if (! run_dialog (run, self->intent, procedure, config))
+        return gimp_procedure_new_return_values (procedure, GIMP_PDB_CANCEL, NULL);
+    }
+  else if (! run_quietly (run, config, &error))
+    return return_error (procedure, error);
+
+  return return_layers (procedure, run);
+}
+
+/* Registration */
+
+GList *
+pal_procedure_names (void)
+{
+  GList *names = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (procedures); i++)
+    names = g_list_append (names, g_strdup (procedures[i].name));
+
+  return names;
+}
+
+GimpProcedure *
+pal_procedure_new (GimpPlugIn *plug_in, const gchar *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (procedures); i++)
+    {
+      const Procedure *self = &procedures[i];
+      GimpProcedure   *procedure;
+
+      if (g_strcmp0 (name, self->name) != 0)
+        continue;
+
+      procedure = gimp_image_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN,
+                                            run_procedure, (gpointer) self, NULL);
+      gimp_procedure_set_image_types (procedure, "RGB*, GRAY*");
+      gimp_procedure_set_sensitivity_mask (procedure, GIMP_PROCEDURE_SENSITIVE_DRAWABLE);
+      gimp_procedure_set_menu_label (procedure, _(self->label));
+      gimp_procedure_add_menu_path (procedure, "<Image>/Filters/AI/");
+      gimp_procedure_set_documentation (procedure, _(self->blurb), _(self->help), name);
+      gimp_procedure_set_attribution (procedure, "The Palimpsest authors",
+                                      "The Palimpsest authors", "2025");
+      pal_arguments_add (procedure, self->intent);
+
+      return procedure;
+    }
+
+  return NULL;
+}

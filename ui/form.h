@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Rows of a label and a widget, tied to a procedure's arguments. */
+
+#ifndef PAL_UI_FORM_H
+#define PAL_UI_FORM_H
+
+#include <libgimp/gimp.h>
+#include <libgimp/gimpui.h>
+
+G_BEGIN_DECLS
+
+/* A grid whose labels are as wide as those of all forms of the same group. */
+GtkWidget *pal_form_new       (GtkSizeGroup *labels);
+
+/* Appends a row. The label (with mnemonic) and the tooltip are the nick and the
+ * description of the argument; focus is the widget the mnemonic leads to. */
+void       pal_form_add       (GtkWidget           *form,
+                               GimpProcedureConfig *config,
+                               const gchar         *argument,
+                               GtkWidget           *widget,
+                               GtkWidget           *focus);
+
+/* Appends a row without label. */
+void       pal_form_add_plain (GtkWidget           *form,
+                               GtkWidget           *widget);
+
+/* Lines of text with a frame, for a string argument. *view is the text view. */
+GtkWidget *pal_text_box_new   (GimpProcedureConfig *config,
+                               const gchar         *argument,
+                               gint                 lines,
+                               GtkWidget          **view);
+
+/* A slider with its number, for an int or double argument; low and high bound
+ * what dragging reaches. */
+GtkWidget *pal_slider_new     (GimpProcedureConfig *config,
+                               const gchar         *argument,
+                               gdouble              low,
+                               gdouble              high,
+                               gdouble              step,
+                               gint                 digits);
+
+/* Small gray text that wraps; for facts under a widget. */
+GtkWidget *pal_hint_new       (void);
+
+G_END_DECLS
+
+#endif
