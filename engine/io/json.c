@@ -123,6 +123,39 @@ check_text (const gchar *text,
   return TRUE;
 }
 
+/* Python's json module writes NaN and Infinity for what JSON has no word for, and
+ * published scheduler configurations hold them: they are read as null, "not given". */
+static gchar *
+without_constants (const gchar *text,
+                   gsize        length)
+{
+  static const gchar *const constants[] = { "-Infinity", "Infinity", "NaN" };
+
+  g_autoptr (GString) out = g_string_sized_new (length);
+  const gchar        *end = text + length, *at = text;
+
+  while (at < end)
+    {
+      const gchar *next = at;
+      gsize        skip = 0;
+
+      if (*at == '"')
+        next = skip_string (at, end);
+      for (gsize i = 0; i < G_N_ELEMENTS (constants) && ! skip; i++)
+        if (strncmp (at, constants[i], MIN ((gsize) (end - at), strlen (constants[i]))) == 0 &&
+            (gsize) (end - at) >= strlen (constants[i]))
+          skip = strlen (constants[i]);
+
+      if (skip)
+        g_string_append (out, "null");
+      else
+        g_string_append_len (out, at, next - at + 1);
+      at = skip ? at + skip : next + 1;
+    }
+
+  return g_string_free (g_steal_pointer (&out), FALSE);
+}
+
 static void
 on_object_start (JsonParser  *parser,
                  MemberCheck *check)
@@ -209,6 +242,7 @@ pal_json_parse (const gchar *text,
 {
   const gsize          n    = length < 0 ? strlen (text) : (gsize) length;
   const gchar         *stop = NULL;
+  g_autofree gchar    *json = NULL;
   g_autoptr (JsonNode) root = NULL;
 
   if (! g_utf8_validate_len (text, n, &stop))
@@ -220,7 +254,8 @@ pal_json_parse (const gchar *text,
   if (! check_text (text, n, label, error))
     return NULL;
 
-  root = parse_text (text, n, label, error);
+  json = without_constants (text, n);
+  root = parse_text (json, strlen (json), label, error);
 
   return root ? json_wrap (root, g_strdup (label)) : NULL;
 }

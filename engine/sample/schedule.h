@@ -28,7 +28,14 @@ typedef struct
   PalJson      *json;               /* for what a single sampler needs beyond these; may be NULL */
 } PalScheduleConfig;
 
+/* FORMAT or UNSUPPORTED errors name the file and the field. *config is to be cleared
+ * after success. */
 gboolean pal_schedule_config_read  (PalJson *json, PalScheduleConfig *config, GError **error);
+
+/* The same for a configuration that does not name its class itself. */
+gboolean pal_schedule_config_read_as (PalJson *json, const gchar *class_name,
+                                      PalScheduleConfig *config, GError **error);
+
 void     pal_schedule_config_clear (PalScheduleConfig *config);
 void     pal_schedule_config_copy  (PalScheduleConfig *to, const PalScheduleConfig *from);
 

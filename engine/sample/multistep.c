@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The schedules of the multistep solvers DPM-Solver and UniPC.
+ *
+ * Reference: set_timesteps () of huggingface/diffusers
+ * src/diffusers/schedulers/scheduling_{dpmsolver_multistep,unipc_multistep}.py
+ * @58eb52c, Apache-2.0.
+ * Easy to get wrong, guarded by tests/unit/sample: timesteps are integers at the end
+ * of it all, cut after some respacings and rounded after others. */
+
+#include "sample/solver.h"
+
+#include <math.h>
+
+/* log (alpha / sigma) is not finite at sigma 1. */
+#define MOST_FLOW_SIGMA (1.0 - 1e-6)
+
+static gboolean
+fill_own_flow (PalSampling         *s,
+               const PalMultistep  *kind,
+               GError             **error)
+{
+  gdouble train = s->config.train_timesteps, end = 0.0;
+  gint    n     = s->steps;
+
+  if (! pal_config_refuse (s, "use_dynamic_shifting", error) ||
+      ! pal_final_sigma (s, &end, error))
+    return FALSE;
+
+  pal_sampling_resize (s, (gsize) n, (gsize) n + 1);
+  for (gint i = 0; i < n; i++)
+    {
+      gdouble sigma = kind->flow_from_below ? 1.0 - pal_even (1.0, 1.0 / train, n - i, n + 1)
+                                            : pal_even (1.0, 1.0 / train, i, n + 1);
+
+      s->sigmas[i]    = MIN (pal_shifted (sigma, s->config.flow_shift), MOST_FLOW_SIGMA);
+      s->timesteps[i] = trunc (s->sigmas[i] * train);
+    }
+
+  if (kind->respaced_end && end > 0.0)
+    end = s->sigmas[n - 1];
+  s->sigmas[n] = end;
+  pal_sigmas_round (s);
+
+  return TRUE;
+}
+
+/* The schedule that a flow-matching model comes with, from another class. */
+static gboolean
+fill_model_flow (PalSampling  *s,
+                 GError      **error)
+{
+  if (! pal_flow_fill (s, error))
+    return FALSE;
+
+  s->sigmas[0] = MIN (s->sigmas[0], MOST_FLOW_SIGMA);
+
+  return TRUE;
+}
+
+gboolean
+pal_multistep_fill (PalSampling         *s,
+                    const PalMultistep  *kind,
+                    gint                 last,
+                    GError             **error)
+{
+  PalRespace respace = pal_respace (s);
+  gdouble    end     = 0.0;
+  gsize      n;
+
+  if (pal_config_flag (s, "use_flow_sigmas", FALSE))
+    {
+      s->space = PAL_SPACE_FLOW;
+      return fill_own_flow (s, kind, error);
+    }
+  if (s->space == PAL_SPACE_FLOW)
+    return fill_model_flow (s, error);
+
+  pal_timesteps_fill_multistep (s, last);
+  if (! pal_sigmas_fill (s, TRUE, error) || ! pal_final_sigma (s, &end, error))
+    return FALSE;
+
+  n = s->n_timesteps;
+  if (kind->respaced_end && respace != PAL_RESPACE_NONE && end > 0.0)
+    end = s->sigmas[n - 1];
+  s->sigmas[n] = end;
+  pal_sigmas_round (s);
+
+  for (gsize i = 0; i < n; i++)
+    {
+      gboolean cut = kind->fractional_cosine && s->config.betas == PAL_BETAS_COSINE;
+
+      if (respace == PAL_RESPACE_KARRAS && ! cut)
+        s->timesteps[i] = rint (s->timesteps[i]);
+      s->timesteps[i] = trunc (s->timesteps[i]);
+    }
+
+  return TRUE;
+}
