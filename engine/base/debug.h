@@ -25,7 +25,8 @@ gboolean     pal_debug           (PalDebugFlags flag);
 void         pal_debug_set       (PalDebugFlags flags);   /* for tests */
 
 /* One line on standard error, "palimpsest-plan: ...", when the flag is on. */
-void         pal_debug_log       (PalDebugFlags flag, const gchar *format, ...) G_GNUC_PRINTF (2, 3);
+void         pal_debug_log       (PalDebugFlags flag, const gchar *format,
+                                  ...) G_GNUC_PRINTF (2, 3);
 
 const gchar *pal_env_device      (void);   /* PALIMPSEST_DEVICE or NULL */
 guint64      pal_env_budget      (void);   /* PALIMPSEST_BUDGET in bytes ("4G", "800M"), 0 = none */

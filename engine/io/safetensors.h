@@ -12,7 +12,7 @@ typedef struct
   gchar        *name;
   PalDType      dtype;
   PalShape      shape;
-  gconstpointer data;         /* inside the mapped file; need not be aligned to the dtype */
+  gconstpointer data;         /* inside the mapped file, not always aligned to dtype */
   gsize         n_bytes;
 } PalTensorEntry;
 
@@ -22,7 +22,8 @@ PalSafetensors       *pal_safetensors_open  (const gchar *path, GError **error);
 void                  pal_safetensors_free  (PalSafetensors *file);
 gsize                 pal_safetensors_count (const PalSafetensors *file);
 const PalTensorEntry *pal_safetensors_entry (const PalSafetensors *file, gsize index);
-const PalTensorEntry *pal_safetensors_find  (const PalSafetensors *file, const gchar *name);   /* NULL if absent */
+/* NULL if absent */
+const PalTensorEntry *pal_safetensors_find  (const PalSafetensors *file, const gchar *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalSafetensors, pal_safetensors_free)
 

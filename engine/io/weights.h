@@ -16,12 +16,14 @@ PalWeights  *pal_weights_open_file   (const gchar *path, GError **error);
 PalWeights  *pal_weights_ref         (PalWeights *weights);
 void         pal_weights_unref       (PalWeights *weights);
 
-const PalWeightView *pal_weights_find (PalWeights *weights, const gchar *name);   /* NULL if absent */
+/* NULL if absent */
+const PalWeightView *pal_weights_find (PalWeights *weights, const gchar *name);
 gsize        pal_weights_count       (PalWeights *weights);
 const PalWeightView *pal_weights_at  (PalWeights *weights, gsize index);
 guint64      pal_weights_parameters  (PalWeights *weights);   /* elements of all tensors */
 guint64      pal_weights_bytes       (PalWeights *weights);
-PalDType     pal_weights_precision   (PalWeights *weights);   /* the dtype that most elements have */
+/* the dtype that most elements have */
+PalDType     pal_weights_precision   (PalWeights *weights);
 const gchar *pal_weights_label       (PalWeights *weights);   /* path, for messages */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalWeights, pal_weights_unref)

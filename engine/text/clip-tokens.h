@@ -21,7 +21,8 @@ GArray           *pal_clip_tokenizer_encode (const PalClipTokenizer *tokenizer, 
 gsize             pal_clip_tokenizer_fixed  (const PalClipTokenizer *tokenizer, const gchar *text,
                                              gsize length, gint32 *ids);
 gint32            pal_clip_tokenizer_end_id (const PalClipTokenizer *tokenizer);
-gsize             pal_clip_tokenizer_size   (const PalClipTokenizer *tokenizer);   /* ids in the vocabulary */
+/* ids in the vocabulary */
+gsize             pal_clip_tokenizer_size   (const PalClipTokenizer *tokenizer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalClipTokenizer, pal_clip_tokenizer_free)
 

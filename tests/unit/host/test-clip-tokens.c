@@ -237,7 +237,8 @@ test_other_padding (void)
   g_assert_cmpuint (pal_clip_tokenizer_fixed (tokenizer, "a cat", 6, ids), ==, 0);
   g_assert_cmpmem (ids, sizeof ids, ((gint32[]) { 49406, 320, 2368, 49407, 0, 0 }), sizeof ids);
   g_assert_cmpuint (pal_clip_tokenizer_fixed (tokenizer, "a cat a cat a", 6, ids), ==, 1);
-  g_assert_cmpmem (ids, sizeof ids, ((gint32[]) { 49406, 320, 2368, 320, 2368, 49407 }), sizeof ids);
+  g_assert_cmpmem (ids, sizeof ids, ((gint32[]) { 49406, 320, 2368, 320, 2368, 49407 }),
+                   sizeof ids);
   g_assert_cmpuint (pal_clip_tokenizer_fixed (tokenizer, "a cat", 2, ids), ==, 2);
   g_assert_cmpint (ids[1], ==, 49407);
 

@@ -146,6 +146,30 @@ test_wrong_types (void)
   g_clear_error (&error);
 }
 
+/* Python's spelling of what is not finite means "not given". */
+static void
+test_python_constants (void)
+{
+  g_autoptr (PalJson) json  = parse ("{\"a\": -Infinity, \"b\": NaN, \"c\": Infinity,"
+                                     " \"d\": \"NaN \\\"Infinity\", \"e\": 7}");
+  gdouble             value = 0.5;
+  g_autofree gchar   *text  = NULL;
+
+  for (const gchar *field = "abc"; *field; field++)
+    {
+      const gchar name[2] = { *field, '\0' };
+
+      g_assert_false (pal_json_has (json, name));
+      g_assert_true (pal_json_double (json, name, &value, NULL));
+      g_assert_cmpfloat (value, ==, 0.5);
+    }
+
+  g_assert_true (pal_json_string (json, "d", &text, NULL));
+  g_assert_cmpstr (text, ==, "NaN \"Infinity");
+  g_assert_true (pal_json_double (json, "e", &value, NULL));
+  g_assert_cmpfloat (value, ==, 7);
+}
+
 static gchar *
 nested (guint       depth,
         const gchar open,
@@ -191,8 +215,9 @@ static const struct { const gchar *text, *message; } malformed[] = {
   { "{\"a\":1", "not valid JSON" },
   { "{\"a\":1,}", "not valid JSON" },
   { "{\"a\":1} x", "not valid JSON" },
-  { "{\"a\":NaN}", "not valid JSON" },
-  { "{\"a\":Infinity}", "not valid JSON" },
+  { "{\"a\":nan}", "not valid JSON" },
+  { "{\"a\":Infinit", "not valid JSON" },
+  { "{NaN:1}", "not valid JSON" },
   { "{\"a\":01}", "not valid JSON" },
   { "{\"a\":\"\\ud800\"}", "not valid JSON" },
   { "{\"a\":\"open", "not valid JSON" },
@@ -255,6 +280,7 @@ main (int    argc,
   g_test_add_func ("/json/values", test_values);
   g_test_add_func ("/json/lists", test_lists);
   g_test_add_func ("/json/wrong-types", test_wrong_types);
+  g_test_add_func ("/json/python-constants", test_python_constants);
   g_test_add_func ("/json/depth", test_depth);
   g_test_add_func ("/json/malformed", test_malformed);
   g_test_add_func ("/json/load", test_load);
