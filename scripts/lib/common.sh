@@ -124,4 +124,19 @@ compile ()
   ) 9> "$build/.lock" >&2
 }
 
+# stage_plugin FOLDER: puts the built plug-in, complete, into FOLDER/palimpsest.
+stage_plugin ()
+{
+  local stage=$build/stage source target=$1/palimpsest
+
+  rm -rf "$stage"
+  enter meson install -C "$build" --quiet --no-rebuild --destdir "$stage"
+  source=$(find "$stage" -type d -path '*/plug-ins/palimpsest' -print -quit)
+  [ -n "$source" ] || die "meson installed no plug-in"
+  mkdir -p "$1"
+  rm -rf "$target"
+  mv "$source" "$target"
+  rm -rf "$stage"
+}
+
 show "$clone"

@@ -50,7 +50,7 @@ root_tools ()
   [ "${#missing[@]}" -gt 0 ] || return 0
   say "installing on this system: ${missing[*]}"
   as_root apt-get update -q
-  as_root apt-get install -y -q --no-install-recommends "${missing[@]}"
+  as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
 check_namespaces ()
@@ -68,7 +68,7 @@ root_build ()
   local new=$root.new options started=$SECONDS
 
   mapfile -t options < <(host_apt_options)
-  say "building a Debian 13 root in $root: about 0.6 GB to download, 2.5 GB on disk, some minutes"
+  say "building a Debian 13 root in $root: about 0.5 GB to download, 2.5 GB on disk, two or three minutes"
   isolated rm -rf "$new"
   # shellcheck disable=SC2016
   isolated mmdebstrap --mode=root --variant=minbase --format=directory \
@@ -92,7 +92,7 @@ root_update ()
   mapfile -t list < <(packages)
   say "the package list has changed: installing what the root lacks"
   root_enter apt-get -q -o Acquire::Languages=none update >&2
-  root_enter apt-get install -y -q --no-install-recommends "${list[@]}" >&2
+  root_enter apt-get install -y -qq --no-install-recommends "${list[@]}" >&2
   root_enter apt-get clean
   package_hash > "$stamp"
 }
