@@ -113,7 +113,7 @@ adapt_config (const PalSampler  *sampler,
   if (config->class_name && g_strv_contains (sampler->classes, config->class_name))
     return;
 
-  if (! config->spacing_given)
+  if (! config->spacing_given && config->prediction != PAL_PREDICT_FLOW)
     config->spacing = sampler->spacing;
 
   /* A default of DDIM that was meant for pixels. */

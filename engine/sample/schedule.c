@@ -25,6 +25,7 @@ static const ClassDefaults class_defaults[] = {
   { "PNDMScheduler", 1e-4, 0.02, PAL_SPACING_LEADING, FALSE, FALSE },
   { "LCMScheduler", 0.00085, 0.012, PAL_SPACING_LEADING, FALSE, TRUE },
   { "HeunDiscreteScheduler", 0.00085, 0.012, PAL_SPACING_LINSPACE, FALSE, TRUE },
+  { "FlowMatchEulerDiscreteScheduler", 1e-4, 0.02, PAL_SPACING_TRAILING, FALSE, TRUE },
   { NULL, 1e-4, 0.02, PAL_SPACING_LINSPACE, FALSE, TRUE }   /* all others */
 };
 

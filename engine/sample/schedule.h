@@ -17,7 +17,8 @@ typedef struct
   gdouble       beta_start, beta_end;
   PalBetas      betas;
   PalPrediction prediction;
-  PalSpacing    spacing;
+  PalSpacing    spacing;            /* of FLOW: TRAILING = sigmas 1 to 1/steps, as FLUX has them;
+                                     * LINSPACE = 1 to 1/train_timesteps, as SD 3 has them */
   gboolean      spacing_given;      /* else each sampler has its own default */
   gint          steps_offset;
   gboolean      set_alpha_to_one, clip_sample, karras, zero_snr, lower_order_final;

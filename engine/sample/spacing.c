@@ -263,45 +263,64 @@ pal_shifted (gdouble sigma,
   return shift * sigma / (1.0 + (shift - 1.0) * sigma);
 }
 
+/* 1 down to 1 / steps or, as the reference does by itself, to the least trained one,
+ * which has been shifted once already. */
+static void
+fill_flow_sigmas (PalSampling *s)
+{
+  gdouble train = s->config.train_timesteps, shift = s->config.flow_shift;
+  gdouble least = (gdouble) (gfloat) pal_shifted ((gdouble) (gfloat) (1.0 / train), shift);
+  gint    n     = s->steps;
+
+  if (s->config.spacing == PAL_SPACING_TRAILING)
+    least = 1.0 / n;
+
+  for (gint i = 0; i < n; i++)
+    s->sigmas[i] = pal_shifted (pal_even (1.0, least, i, n), shift);
+}
+
+/* Stretched so that the last one is terminal. */
+static void
+stretch_to (PalSampling *s,
+            gdouble      terminal)
+{
+  gdouble scale = (1.0 - s->sigmas[s->n_timesteps - 1]) / (1.0 - terminal);
+
+  for (gsize i = 0; i < s->n_timesteps; i++)
+    s->sigmas[i] = 1.0 - (1.0 - s->sigmas[i]) / scale;
+}
+
 gboolean
 pal_flow_fill (PalSampling  *s,
                GError      **error)
 {
-  gdouble    train = s->config.train_timesteps, shift = s->config.flow_shift, terminal = 0.0;
-  gdouble    least = (gdouble) (gfloat) pal_shifted ((gdouble) (gfloat) (1.0 / train), shift);
+  gdouble    train = s->config.train_timesteps, terminal = 0.0, least, most;
   PalRespace kind  = pal_respace (s);
-  gint       n     = s->steps;
+  gsize      n     = (gsize) s->steps;
 
   if (! pal_config_refuse (s, "use_dynamic_shifting", error) ||
       ! pal_config_refuse (s, "invert_sigmas", error) ||
       (s->config.json && ! pal_json_double (s->config.json, "shift_terminal", &terminal, error)))
     return FALSE;
 
-  pal_sampling_resize (s, (gsize) n, (gsize) n + 1);
-  for (gint i = 0; i < n; i++)
-    s->sigmas[i] = pal_shifted (pal_even (train, least * train, i, n) / train, shift);
+  pal_sampling_resize (s, n, n + 1);
+  fill_flow_sigmas (s);
   s->sigmas[n] = 0.0;
 
   if (terminal > 0.0 && terminal < 1.0 && n > 1)
-    {
-      gdouble scale = (1.0 - s->sigmas[n - 1]) / (1.0 - terminal);
+    stretch_to (s, terminal);
 
-      for (gint i = 0; i < n; i++)
-        s->sigmas[i] = 1.0 - (1.0 - s->sigmas[i]) / scale;
-    }
-
+  least = s->sigmas[n - 1];
+  most  = s->sigmas[0];
   if (kind != PAL_RESPACE_NONE)
     {
-      gdouble most = s->sigmas[0];
-
-      least = s->sigmas[n - 1];
       if (! read_extremes (s, &least, &most, error))
         return FALSE;
       respace (s, kind, least, most);
     }
 
   pal_sigmas_round (s);
-  for (gint i = 0; i < n; i++)
+  for (gsize i = 0; i < n; i++)
     s->timesteps[i] = (gdouble) ((gfloat) s->sigmas[i] * (gfloat) train);
 
   return TRUE;
