@@ -45,7 +45,8 @@ def folder_of(path):
 def allowed(folder, name):
     """Whether `folder` may include the project's header `name` (relative to engine/ or itself)."""
     if "/" not in name:
-        return name in PUBLIC + BELOW[folder] or (tree.ROOT / folder / name).exists()
+        return name in PUBLIC + BELOW[folder] or any(
+            (tree.ROOT / place / name).exists() for place in (folder, *BELOW[folder]))
     target = name.split("/")[0]
     own = folder.split("/")[-1]
     return target in (own, "base") or target in BELOW[folder]

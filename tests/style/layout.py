@@ -17,7 +17,7 @@ RULES = (
     (re.compile(rf"^.{{{COLUMNS + 1}}}"), f"more than {COLUMNS} columns"),
 )
 CODE_RULES = (
-    (re.compile(r"^(?!\s*#\s*define)(?:.*[^\w.])?(?!defined)[A-Za-z_]\w*\("),
+    (re.compile(r"^(?!\s*#\s*define)(?:.*[^\w.])?(?!defined|N?C?_\()[A-Za-z_]\w*\("),
      "no space before a parenthesis"),
     (re.compile(r"^\s*(?:if|for|while|switch|else|do)\b.*\{\s*$|^\s*\}\s*(?:else|while)\b"),
      "brace not on a line of its own"),
