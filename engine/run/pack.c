@@ -3,7 +3,6 @@
 
 #include "run/private.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/debug.h"
@@ -11,6 +10,11 @@
 /* Channels that are turned at once: the rows' and the panel's parts stay in the
  * first-level cache. */
 #define CHUNK 32
+
+#define BLOCK 64                /* values that are checked at once */
+
+#define RANGE_BYTES (1 << 20)   /* a thread's share at least */
+#define MAX_RANGES  16
 
 /* Bits that are all set in what is not finite, by dtype; 0 for integers. */
 static const guint32 exponent_bits[PAL_N_DTYPES] = {
@@ -114,36 +118,60 @@ load32 (const guint8 *p)
   return x;
 }
 
-/* The largest exponent tells; a maximum is what compilers vectorise. */
+/* An exponent of ones, and only that, carries into the sign's bit when one is added to
+ * it. The sum of all by "or" is made by vectors where n is constant. */
+
+static inline guint16
+carry_16 (const guint8 *data,
+          gsize         n,
+          guint16       mask)
+{
+  const guint16 one = mask & (guint16) -mask;
+  guint16       all = 0;
+
+  for (gsize i = 0; i < n; i++)
+    all |= (guint16) ((load16 (data + 2 * i) & mask) + one);
+
+  return all & 0x8000;
+}
+
+static inline guint32
+carry_32 (const guint8 *data,
+          gsize         n,
+          guint32       mask)
+{
+  const guint32 one = mask & -mask;
+  guint32       all = 0;
+
+  for (gsize i = 0; i < n; i++)
+    all |= (load32 (data + 4 * i) & mask) + one;
+
+  return all & 0x80000000;
+}
+
 static gboolean
 all_finite (const guint8 *data,
             gsize         n,
             PalDType      dtype)
 {
-  const guint32 mask = exponent_bits[dtype];
-  guint32       top  = 0;
+  const guint32 mask  = exponent_bits[dtype];
+  const gsize   whole = n / BLOCK * BLOCK, rest = n - whole;
+  guint32       carry = 0;
 
   if (pal_dtype_size (dtype) == 2)
     {
-      guint16 top16 = 0;
-
-      for (gsize i = 0; i < n; i++)
-        {
-          const guint16 e = load16 (data + 2 * i) & (guint16) mask;
-
-          top16 = MAX (top16, e);
-        }
-      top = top16;
+      for (gsize i = 0; i < whole; i += BLOCK)
+        carry |= carry_16 (data + 2 * i, BLOCK, (guint16) mask);
+      carry |= carry_16 (data + 2 * whole, rest, (guint16) mask);
     }
   else
-    for (gsize i = 0; i < n; i++)
-      {
-        const guint32 e = load32 (data + 4 * i) & mask;
+    {
+      for (gsize i = 0; i < whole; i += BLOCK)
+        carry |= carry_32 (data + 4 * i, BLOCK, mask);
+      carry |= carry_32 (data + 4 * whole, rest, mask);
+    }
 
-        top = MAX (top, e);
-      }
-
-  return top != mask;
+  return carry == 0;
 }
 
 static gboolean
@@ -158,78 +186,123 @@ refuse (const PalWeightView  *view,
 }
 
 /* One panel: rows [first, first + rows) of [N, C, taps], all of dtype size 2 or 4. */
+
 static void
 turn_16 (const guint8 *src,
-         Panels        p,
+         const Panels *p,
          gsize         first,
          gsize         rows,
          guint16      *dst)
 {
-  for (gsize c0 = 0; c0 < p.channels; c0 += CHUNK)
-    {
-      const gsize c1 = MIN (c0 + CHUNK, p.channels);
+  const gsize row_bytes = 2 * p->channels * p->taps;
 
-      for (gsize j = 0; j < rows; j++)
+  src += first * row_bytes;
+  for (gsize c0 = 0; c0 < p->channels; c0 += CHUNK)
+    for (gsize t = 0; t < p->taps; t++)
+      for (gsize c = c0; c < MIN (c0 + CHUNK, p->channels); c++)
         {
-          const guint8 *row = src + 2 * (first + j) * p.channels * p.taps;
+          const guint8 *from = src + 2 * (c * p->taps + t);
+          guint16      *to   = dst + (t * p->channels + c) * p->panel;
 
-          for (gsize c = c0; c < c1; c++)
-            for (gsize t = 0; t < p.taps; t++)
-              dst[(t * p.channels + c) * p.panel + j] = load16 (row + 2 * (c * p.taps + t));
+          for (gsize j = 0; j < rows; j++, from += row_bytes)
+            to[j] = load16 (from);
         }
-    }
 }
 
 static void
 turn_32 (const guint8 *src,
-         Panels        p,
+         const Panels *p,
          gsize         first,
          gsize         rows,
          guint32      *dst)
 {
-  for (gsize c0 = 0; c0 < p.channels; c0 += CHUNK)
-    {
-      const gsize c1 = MIN (c0 + CHUNK, p.channels);
+  const gsize row_bytes = 4 * p->channels * p->taps;
 
-      for (gsize j = 0; j < rows; j++)
+  src += first * row_bytes;
+  for (gsize c0 = 0; c0 < p->channels; c0 += CHUNK)
+    for (gsize t = 0; t < p->taps; t++)
+      for (gsize c = c0; c < MIN (c0 + CHUNK, p->channels); c++)
         {
-          const guint8 *row = src + 4 * (first + j) * p.channels * p.taps;
+          const guint8 *from = src + 4 * (c * p->taps + t);
+          guint32      *to   = dst + (t * p->channels + c) * p->panel;
 
-          for (gsize c = c0; c < c1; c++)
-            for (gsize t = 0; t < p.taps; t++)
-              dst[(t * p.channels + c) * p.panel + j] = load32 (row + 4 * (c * p.taps + t));
+          for (gsize j = 0; j < rows; j++, from += row_bytes)
+            to[j] = load32 (from);
         }
-    }
 }
 
-/* src: stored data of dtype, which is the device's. */
-static gboolean
-pack_panels (const guint8 *src,
-             PalDType      dtype,
-             Panels        p,
-             gpointer      out)
+/* A range of panels, for one thread. */
+typedef struct
 {
-  const gsize size = pal_dtype_size (dtype);
-  const gsize k    = p.channels * p.taps;
-  guint8     *dst  = out;
+  const guint8 *src;            /* stored data of dtype, which is the device's */
+  guint8       *out;
+  PalDType      dtype;
+  Panels        p;
+  gsize         first, end;     /* panels */
+  gboolean      finite;
+} Range;
 
-  for (gsize first = 0; first < p.n; first += p.panel, dst += k * p.panel * size)
+static gpointer
+pack_range (gpointer data)
+{
+  Range        *range = data;
+  const Panels *p     = &range->p;
+  const gsize   size  = pal_dtype_size (range->dtype);
+  const gsize   k     = p->channels * p->taps;
+
+  range->finite = TRUE;
+  for (gsize i = range->first; i < range->end && range->finite; i++)
     {
-      const gsize rows = MIN (p.panel, p.n - first);
+      const gsize   row  = i * p->panel;
+      const gsize   rows = MIN (p->panel, p->n - row);
+      const guint8 *src  = range->src;
+      guint8       *dst  = range->out + i * k * p->panel * size;
 
-      if (! all_finite (src + first * k * size, rows * k, dtype))
-        return FALSE;
-
-      if (rows < p.panel)
-        memset (dst, 0, k * p.panel * size);
+      range->finite = all_finite (src + row * k * size, rows * k, range->dtype);
+      if (rows < p->panel)
+        memset (dst, 0, k * p->panel * size);
 
       if (size == 2)
-        turn_16 (src, p, first, rows, (guint16 *) (gpointer) dst);
+        turn_16 (src, p, row, rows, (guint16 *) (gpointer) dst);
       else
-        turn_32 (src, p, first, rows, (guint32 *) (gpointer) dst);
+        turn_32 (src, p, row, rows, (guint32 *) (gpointer) dst);
     }
 
-  return TRUE;
+  return NULL;
+}
+
+/* Large weights are packed by all processors: it is what starting takes longest. */
+static gboolean
+pack_panels (Range whole)
+{
+  const gsize n = (whole.p.n + whole.p.panel - 1) / whole.p.panel;
+  const gsize bytes = n * whole.p.panel * whole.p.channels * whole.p.taps *
+                      pal_dtype_size (whole.dtype);
+  const guint n_ranges = (guint) CLAMP (MIN (bytes / RANGE_BYTES, g_get_num_processors ()),
+                                        1, MAX_RANGES);
+  Range       ranges[MAX_RANGES];
+  GThread    *threads[MAX_RANGES] = { NULL };
+  gboolean    finite = TRUE;
+
+  for (guint i = 0; i < n_ranges; i++)
+    {
+      ranges[i]       = whole;
+      ranges[i].first = n * i / n_ranges;
+      ranges[i].end   = n * (i + 1) / n_ranges;
+
+      if (i + 1 < n_ranges)
+        threads[i] = g_thread_try_new ("pack", pack_range, &ranges[i], NULL);
+      if (! threads[i])
+        pack_range (&ranges[i]);
+    }
+
+  for (guint i = 0; i < n_ranges; i++)
+    {
+      g_clear_pointer (&threads[i], g_thread_join);
+      finite = finite && ranges[i].finite;
+    }
+
+  return finite;
 }
 
 /* dtype and layout of out: those of packing. */
@@ -241,7 +314,8 @@ pack_from (const PalWeight *weight,
            gpointer         out)
 {
   if (weight->packing == PAL_PACK_PANELS)
-    return pack_panels (src, dtype, panels_of (weight->view, weight->panel), out);
+    return pack_panels ((Range) { .src = src, .out = out, .dtype = dtype,
+                                  .p = panels_of (weight->view, weight->panel) });
 
   if (! all_finite (src, count, dtype))
     return FALSE;

@@ -3,6 +3,9 @@
 
 #include "run/private.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/debug.h"
 
 struct _PalResidency
@@ -115,6 +118,18 @@ pal_residency_find (PalResidency *residency,
   return weight;
 }
 
+/* The stored form is not needed again soon; its pages would count as the process'
+ * memory until the system is short of it. They are a file's, so nothing is lost. */
+static void
+forget_stored (const PalWeightView *view)
+{
+  const gsize page  = (gsize) sysconf (_SC_PAGESIZE);
+  const gsize start = (gsize) view->data / page * page;
+  const gsize end   = (gsize) view->data + view->n_bytes;
+
+  madvise ((gpointer) start, end - start, MADV_DONTNEED);
+}
+
 /* Packs straight into the device's memory: no copy of a weight stays on the host. */
 static PalBuffer *
 make_buffer (PalResidency  *residency,
@@ -137,6 +152,7 @@ make_buffer (PalResidency  *residency,
     return NULL;
 
   packed = pal_pack (weight, pal_weights_label (residency->weights), mapped, error);
+  forget_stored (weight->view);
   if (! pal_buffer_unmap (buffer, mapped, packed ? error : NULL) || ! packed)
     return NULL;
 
