@@ -34,7 +34,8 @@ read_choice (const PalJson *extra, const gchar *field, gboolean *second, GError 
   *second = g_strcmp0 (value, choices[i].values[1]) == 0;
   if (! *second)
     g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                 "%s: \"%s\" is %s, and only %s%s%s is supported", pal_json_label (extra), field, value,
+                 "%s: \"%s\" is %s, and only %s%s%s is supported",
+                 pal_json_label (extra), field, value,
                  choices[i].values[0], choices[i].values[1] ? " or " : "",
                  choices[i].values[1] ? choices[i].values[1] : "");
   return *second;
@@ -55,7 +56,8 @@ read_window (const PalJson *extra, PalModelTraits *traits, GError **error)
   if (! window)
     return TRUE;
 
-  if (! pal_json_int (window, "size", &size, error) || ! pal_json_int (window, "overlap", &overlap, error))
+  if (! pal_json_int (window, "size", &size, error) ||
+      ! pal_json_int (window, "overlap", &overlap, error))
     return FALSE;
 
   if (size < 8 || size > 65536 || overlap < 0 || overlap >= size)
@@ -88,7 +90,8 @@ pal_traits_read (const PalJson *extra, PalModelTraits *traits, GError **error)
       ! read_choice (extra, "posterior", &unused, error) ||
       ! read_choice (extra, "mask", &traits->mask_area, error) ||
       ! read_window (extra, traits, error) ||
-      (defaults && ! pal_json_double (defaults, "restyle_guidance", &traits->restyle_guidance, error)))
+      (defaults &&
+       ! pal_json_double (defaults, "restyle_guidance", &traits->restyle_guidance, error)))
     return FALSE;
 
   if (traits->restyle_guidance != 0.0 &&
@@ -130,8 +133,8 @@ read_defaults (const PalJson *extra, PalModelInfo *info, GError **error)
       info->restyle_strength <= 0.0 || info->restyle_strength > 1.0)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s: a value is out of range (steps 1 to 1000, guidance 1 to 50, strengths above 0 "
-                   "and up to 1)", pal_json_label (defaults));
+                   "%s: a value is out of range (steps 1 to 1000, guidance 1 to 50, strengths "
+                   "above 0 and up to 1)", pal_json_label (defaults));
       return FALSE;
     }
 
@@ -157,8 +160,8 @@ pal_info_read (const PalJson *extra, PalModelInfo *info, GError **error)
   if (trained < 8 || trained > 65536 || (n != 0 && (n != 2 || range[0] < 8 || range[1] < range[0])))
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s: \"trained_size\" must be 8 to 65536 px, and \"trained_range\" two such sizes "
-                   "in order", pal_json_label (extra));
+                   "%s: \"trained_size\" must be 8 to 65536 px, and \"trained_range\" two such "
+                   "sizes in order", pal_json_label (extra));
       return FALSE;
     }
 
@@ -170,4 +173,3 @@ pal_info_read (const PalJson *extra, PalModelInfo *info, GError **error)
     }
   return TRUE;
 }
-

@@ -72,7 +72,7 @@ PalModelInfo    *pal_info_new      (const PalParts *parts, GError **error);
 /* A line for the user about a prompt: tokens that were cut, words that a model with
  * a closed vocabulary does not know. extra: where "style_words" stand, or NULL. NULL
  * when there is nothing to say. */
-gchar           *pal_prompt_note   (const PalModelInfo *info, const PalJson *extra, const gchar *prompt,
-                                    gsize tokens_cut);
+gchar           *pal_prompt_note   (const PalModelInfo *info, const PalJson *extra,
+                                    const gchar *prompt, gsize tokens_cut);
 
 #endif

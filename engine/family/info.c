@@ -46,12 +46,14 @@ pal_info_new (const PalParts *parts, GError **error)
 {
   const PalFamily *family = parts->family;
   g_autoptr (PalModelInfo) info = g_new0 (PalModelInfo, 1);
+  PalDType precision;
 
   info->path = g_strdup (parts->path);
   info->title = g_path_get_basename (parts->path);
   info->family = g_strdup (family->id);
   info->family_title = g_strdup (family->title);
-  info->precision = g_strdup (pal_dtype_name (pal_weights_precision (parts->weights[PAL_PART_DENOISER])));
+  precision = pal_weights_precision (parts->weights[PAL_PART_DENOISER]);
+  info->precision = g_strdup (pal_dtype_name (precision));
   info->inpainting = parts->takes_mask;
   info->multiple_px = parts->vae.factor;
   info->trained_px = parts->unet.sample_size > 0 ? parts->unet.sample_size * parts->vae.factor

@@ -50,7 +50,8 @@ record_text (PalTape *t, const PalParts *p, const Key *key)
 static void
 record_encode (PalTape *t, const PalParts *p, const Key *key)
 {
-  PalTensor *image = pal_input (t, "x", PAL_F32, PAL_SHAPE (key->batch, key->height, key->width, 3));
+  PalTensor *image = pal_input (t, "x", PAL_F32,
+                                PAL_SHAPE (key->batch, key->height, key->width, 3));
 
   pal_output (t, "out", pal_vae_encode (t, &p->vae, image));
 }
@@ -460,7 +461,8 @@ pal_model_denoise (PalModel *model, gint batch, gint width, gint height,
                    gfloat *out, GCancellable *cancellable, GError **error)
 {
   const PalUnetConfig *unet = &model->parts->unet;
-  Key key = { .call = CALL_DENOISE, .batch = batch, .height = height, .width = width, .tokens = tokens };
+  Key key = { .call = CALL_DENOISE, .batch = batch, .height = height, .width = width,
+              .tokens = tokens };
   gsize cells = (gsize) batch * (gsize) width * (gsize) height;
   gsize states = (gsize) (batch * tokens * unet->cross_channels);
   g_autofree gfloat *timesteps = NULL;

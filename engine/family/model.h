@@ -39,7 +39,7 @@ typedef struct
 {
   gboolean mask_area;         /* the mask goes to latent size by area means, not by nearest pixel */
   gdouble  restyle_guidance;  /* 0 = PalModelInfo's guidance */
-  gint     window_px;         /* larger pictures are best painted in windows of this side; 0 = whole */
+  gint     window_px;         /* larger pictures are painted in windows of this side; 0 = whole */
   gint     window_overlap_px;
 } PalModelTraits;
 
@@ -49,10 +49,11 @@ const PalModelTraits *pal_model_traits (PalModel *model);
 gboolean pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
                               GCancellable *cancellable, GError **error);
 
-/* The two halves of pal_model_condition (), for replays. ids: [tokens], tokens at most
+/* The two halves of pal_model_condition (), for replays. The first gives positions
+ * ids and returns how many tokens it cut off. ids: [tokens], tokens at most
  * pal_model_clip ()->positions; states: [tokens, width]. */
 const PalClipConfig *pal_model_clip (PalModel *model);
-gsize    pal_model_tokenize  (PalModel *model, const gchar *prompt, gint32 *ids);   /* [positions]; tokens cut */
+gsize    pal_model_tokenize  (PalModel *model, const gchar *prompt, gint32 *ids);
 gboolean pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
                                GCancellable *cancellable, GError **error);
 
@@ -60,7 +61,8 @@ gboolean pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens
  * → mean: [h, w, L], unscaled; logvar: the same, clamped to [-30, 20], or NULL (Tiny
  * gives none: filled with -30). */
 gboolean pal_model_encode    (PalModel *model, const gfloat *image, gint width, gint height,
-                              gfloat *mean, gfloat *logvar, GCancellable *cancellable, GError **error);
+                              gfloat *mean, gfloat *logvar,
+                              GCancellable *cancellable, GError **error);
 
 /* latent: [h, w, L] unscaled → image: [h f, w f, 3], not clamped. */
 gboolean pal_model_decode    (PalModel *model, const gfloat *latent, gint width, gint height,
@@ -69,8 +71,9 @@ gboolean pal_model_decode    (PalModel *model, const gfloat *latent, gint width,
 /* x: [batch, h, w, in_channels], context: [batch, tokens, channels]
  * → out: [batch, h, w, out_channels]. */
 gboolean pal_model_denoise   (PalModel *model, gint batch, gint width, gint height,
-                              const gfloat *x, gdouble timestep, const gfloat *context, gint64 tokens,
-                              gfloat *out, GCancellable *cancellable, GError **error);
+                              const gfloat *x, gdouble timestep,
+                              const gfloat *context, gint64 tokens, gfloat *out,
+                              GCancellable *cancellable, GError **error);
 
 /* Of all programs recorded so far: the largest arena and its lower bound; weights. */
 void     pal_model_memory    (PalModel *model, PalReport *report);

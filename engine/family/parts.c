@@ -26,7 +26,8 @@ static const struct
   [PAL_PART_TEXT] = { "text_encoder", "model", "the text encoder's weights" },
 };
 
-static const gchar *const checkpoint_suffixes[] = { ".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf" };
+static const gchar *const checkpoint_suffixes[] = { ".safetensors", ".ckpt", ".pt", ".pth",
+                                                    ".bin", ".gguf" };
 
 /* The path must be a folder with a model_index.json. */
 static gboolean
@@ -58,9 +59,9 @@ check_folder (const gchar *path, const gchar *index, GError **error)
   if (! g_file_test (index, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s has no model_index.json, so it is not a model folder in the diffusers layout; "
-                   "choose the folder that holds model_index.json beside unet, vae and text_encoder",
-                   path);
+                   "%s has no model_index.json, so it is not a model folder in the diffusers "
+                   "layout; choose the folder that holds model_index.json beside unet, vae and "
+                   "text_encoder", path);
       return FALSE;
     }
 
@@ -121,7 +122,8 @@ read_configs (PalParts *parts, GError **error)
 {
   g_autoptr (PalJson) unet = load_config (parts->path, "unet", "config.json", error);
   g_autoptr (PalJson) vae = unet ? load_config (parts->path, "vae", "config.json", error) : NULL;
-  g_autoptr (PalJson) clip = vae ? load_config (parts->path, "text_encoder", "config.json", error) : NULL;
+  g_autoptr (PalJson) clip =
+    vae ? load_config (parts->path, "text_encoder", "config.json", error) : NULL;
   g_autoptr (PalJson) schedule =
     clip ? load_config (parts->path, "scheduler", "scheduler_config.json", error) : NULL;
 
@@ -177,8 +179,9 @@ check_denoiser (PalParts *parts, GError **error)
   if (parts->unet.out_channels != latent)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
-                   "%s: the denoiser makes latents of %" G_GINT64_FORMAT " channels, and the image codec "
-                   "in vae has %" G_GINT64_FORMAT "; use the vae folder that belongs to this model",
+                   "%s: the denoiser makes latents of %" G_GINT64_FORMAT " channels, and the "
+                   "image codec in vae has %" G_GINT64_FORMAT "; use the vae folder that belongs to "
+                   "this model",
                    parts->path, parts->unet.out_channels, latent);
       return FALSE;
     }
@@ -186,8 +189,9 @@ check_denoiser (PalParts *parts, GError **error)
   if (in != latent && ! parts->takes_mask)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                   "%s: the denoiser takes %" G_GINT64_FORMAT " channels; supported are %" G_GINT64_FORMAT
-                   " (latents) and %" G_GINT64_FORMAT " (latents, mask, masked image)",
+                   "%s: the denoiser takes %" G_GINT64_FORMAT " channels; supported are "
+                   "%" G_GINT64_FORMAT " (latents) and %" G_GINT64_FORMAT " (latents, mask, masked "
+                   "image)",
                    pal_weights_label (weights), in, latent, 2 * latent + 1);
       return FALSE;
     }
@@ -203,9 +207,10 @@ check_text (const PalParts *parts, GError **error)
   if (parts->clip.width != parts->unet.cross_channels)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
-                   "%s: the text encoder has %" G_GINT64_FORMAT " channels (text_encoder/config.json, "
-                   "\"hidden_size\"), and the denoiser expects %" G_GINT64_FORMAT " (unet/config.json, "
-                   "\"cross_attention_dim\"); use the text_encoder folder that belongs to this model",
+                   "%s: the text encoder has %" G_GINT64_FORMAT " channels "
+                   "(text_encoder/config.json, \"hidden_size\"), and the denoiser expects "
+                   "%" G_GINT64_FORMAT " (unet/config.json, \"cross_attention_dim\"); use the "
+                   "text_encoder folder that belongs to this model",
                    parts->path, parts->clip.width, parts->unet.cross_channels);
       return FALSE;
     }

@@ -86,7 +86,8 @@ unknown_words (const PalModelInfo *info, const PalJson *extra, const gchar *prom
 }
 
 gchar *
-pal_prompt_note (const PalModelInfo *info, const PalJson *extra, const gchar *prompt, gsize tokens_cut)
+pal_prompt_note (const PalModelInfo *info, const PalJson *extra, const gchar *prompt,
+                 gsize tokens_cut)
 {
   g_autofree gchar *unknown = info->vocabulary ? unknown_words (info, extra, prompt) : NULL;
   g_autoptr (GString) note = g_string_new (NULL);
@@ -94,8 +95,9 @@ pal_prompt_note (const PalModelInfo *info, const PalJson *extra, const gchar *pr
   if (unknown)
     g_string_append_printf (note, "not known to this model: %s", unknown);
   if (tokens_cut > 0)
-    g_string_append_printf (note, "%sthe prompt is too long: its last %" G_GSIZE_FORMAT " tokens were left out",
-                            note->len > 0 ? "; " : "", tokens_cut);
+    g_string_append_printf (note,
+                            "%sthe prompt is too long: its last %" G_GSIZE_FORMAT
+                            " tokens were left out", note->len > 0 ? "; " : "", tokens_cut);
 
   return note->len > 0 ? g_string_free (g_steal_pointer (&note), FALSE) : NULL;
 }

@@ -129,8 +129,8 @@ pal_config_list (const PalJson *json, const gchar *field, guint n, gint64 max,
       if (out[i] < 1 || out[i] > max)
         {
           g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                       "%s: \"%s\" holds %" G_GINT64_FORMAT ", and must lie in 1 to %" G_GINT64_FORMAT,
-                       pal_json_label (json), field, out[i], max);
+                       "%s: \"%s\" holds %" G_GINT64_FORMAT ", and must lie in 1 to "
+                       "%" G_GINT64_FORMAT, pal_json_label (json), field, out[i], max);
           return FALSE;
         }
     }

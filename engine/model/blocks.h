@@ -25,7 +25,8 @@ typedef struct
 
 /* UNSUPPORTED, naming file and field, when a field has another value; absent and
  * null fields pass. */
-gboolean   pal_config_fixed (const PalJson *json, const PalFixedField *fields, gsize n_fields, GError **error);
+gboolean   pal_config_fixed (const PalJson *json, const PalFixedField *fields, gsize n_fields,
+                             GError **error);
 
 /* An integer in min .. max; FORMAT otherwise. *out keeps its value when absent. */
 gboolean   pal_config_range (const PalJson *json, const gchar *field, gint64 min, gint64 max,

@@ -41,7 +41,8 @@ static const PalFixedField fixed_fields[] = {
 };
 
 static gboolean
-unsupported (const PalJson *json, const gchar *field, const gchar *value, const gchar *built, GError **error)
+unsupported (const PalJson *json, const gchar *field, const gchar *value, const gchar *built,
+             GError **error)
 {
   g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                "%s: \"%s\" has %s, and only %s are supported",
@@ -51,8 +52,8 @@ unsupported (const PalJson *json, const gchar *field, const gchar *value, const 
 
 /* out[i]: whether block i has attention. plain and attending: the two class names. */
 static gboolean
-read_block_types (const PalJson *json, const gchar *field, const gchar *plain, const gchar *attending,
-                  guint n, gboolean *out, GError **error)
+read_block_types (const PalJson *json, const gchar *field, const gchar *plain,
+                  const gchar *attending, guint n, gboolean *out, GError **error)
 {
   g_auto (GStrv) types = NULL;
 
@@ -109,7 +110,8 @@ read_mid_block (const PalJson *json, PalUnetConfig *config, GError **error)
     }
   else
     {
-      return unsupported (json, "mid_block_type", type, "UNetMidBlock2DCrossAttn and UNetMidBlock2D", error);
+      return unsupported (json, "mid_block_type", type,
+                          "UNetMidBlock2DCrossAttn and UNetMidBlock2D", error);
     }
 
   return TRUE;
@@ -166,7 +168,8 @@ read_levels (const PalJson *json, PalUnetConfig *config, GError **error)
       ! pal_config_list (json, "attention_head_dim", n, 1024, heads, error) ||
       ! pal_config_list (json, "layers_per_block", n, PAL_UNET_MAX_LAYERS, layers, error) ||
       ! pal_config_list (json, "transformer_layers_per_block", n, 64, blocks, error) ||
-      ! read_block_types (json, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D", n, down, error) ||
+      ! read_block_types (json, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D", n,
+                          down, error) ||
       ! read_block_types (json, "up_block_types", "UpBlock2D", "CrossAttnUpBlock2D", n, up, error))
     return FALSE;
 
@@ -199,7 +202,8 @@ check_levels (const PalJson *json, const PalUnetConfig *config, GError **error)
           g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
                        "%s: the %" G_GINT64_FORMAT " channels of level %u are not a multiple of "
                        "\"norm_num_groups\" %d and of the %d heads in \"attention_head_dim\"",
-                       pal_json_label (json), level->channels, i, config->norm_groups, level->heads);
+                       pal_json_label (json), level->channels, i, config->norm_groups,
+                       level->heads);
           return FALSE;
         }
     }

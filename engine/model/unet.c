@@ -99,7 +99,8 @@ transformer (PalTape *t, const Unet *u, const PalUnetLevel *level, PalTensor *x)
   PalTensor *h;
 
   x = pal_reshape (t, x, tokens);
-  h = pal_group_norm (t, x, "norm", &(PalGroupNorm) { .groups = u->config->norm_groups, .eps = 1e-6f });
+  h = pal_group_norm (t, x, "norm", &(PalGroupNorm) { .groups = u->config->norm_groups,
+                                                      .eps = 1e-6f });
   h = pal_linear (t, h, "proj_in", NULL);
 
   for (gint i = 0; i < level->transformer_layers; i++)
@@ -115,7 +116,8 @@ transformer (PalTape *t, const Unet *u, const PalUnetLevel *level, PalTensor *x)
 /* Layer i of a block: a residual block and, where the level has it, a transformer.
  * x: [B, H, W, C] → [B, H, W, C'] */
 static PalTensor *
-layer (PalTape *t, const Unet *u, const PalUnetLevel *level, gboolean attention, gint i, PalTensor *x)
+layer (PalTape *t, const Unet *u, const PalUnetLevel *level, gboolean attention, gint i,
+       PalTensor *x)
 {
   pal_enter (t, "resnets.%d", i);
   x = pal_leave (t, pal_res_block (t, x, u->emb, u->config->norm_groups, u->config->norm_eps));
@@ -207,7 +209,8 @@ pal_unet (PalTape *t, const PalUnetConfig *c,
     }
 
   x = pal_group_norm (t, x, "conv_norm_out",
-                      &(PalGroupNorm) { .groups = c->norm_groups, .eps = c->norm_eps, .act = PAL_ACT_SILU });
+                      &(PalGroupNorm) { .groups = c->norm_groups, .eps = c->norm_eps,
+                                        .act = PAL_ACT_SILU });
   x = pal_publish (t, "conv_norm_out", x);
   return pal_publish (t, "conv_out", pal_conv2d (t, x, "conv_out", NULL));
 }

@@ -163,7 +163,8 @@ pal_vae_config_read (const PalJson *json, PalVaeConfig *config, GError **error)
   if (kind == PAL_N_VAE_KINDS)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                   "%s: the image codec %s is not supported yet; AutoencoderKL and AutoencoderTiny are",
+                   "%s: the image codec %s is not supported yet; AutoencoderKL and "
+                   "AutoencoderTiny are",
                    pal_json_label (json), class_name);
       return FALSE;
     }
@@ -179,7 +180,8 @@ pal_vae_config_read (const PalJson *json, PalVaeConfig *config, GError **error)
   if (scaling <= 0.0)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s: \"scaling_factor\" is %g, and must be above zero", pal_json_label (json), scaling);
+                   "%s: \"scaling_factor\" is %g, and must be above zero",
+                   pal_json_label (json), scaling);
       return FALSE;
     }
 

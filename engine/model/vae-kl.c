@@ -80,7 +80,8 @@ static PalTensor *
 head (PalTape *t, const PalVaeConfig *c, PalTensor *x)
 {
   x = pal_group_norm (t, x, "conv_norm_out",
-                      &(PalGroupNorm) { .groups = c->norm_groups, .eps = EPS, .act = PAL_ACT_SILU });
+                      &(PalGroupNorm) { .groups = c->norm_groups, .eps = EPS,
+                                        .act = PAL_ACT_SILU });
   x = pal_publish (t, "conv_norm_out", x);
   return pal_publish (t, "conv_out", pal_conv2d (t, x, "conv_out", NULL));
 }
@@ -100,7 +101,8 @@ encoder (PalTape *t, const PalVaeConfig *c, PalTensor *x)
       if (i + 1 < c->n_levels)
         {
           pal_enter (t, "downsamplers.0");
-          x = pal_leave (t, pal_conv2d (t, x, "conv", &(PalConv) { .stride = 2, .pad_end_only = TRUE }));
+          x = pal_leave (t, pal_conv2d (t, x, "conv",
+                                        &(PalConv) { .stride = 2, .pad_end_only = TRUE }));
         }
       x = pal_leave (t, x);
     }

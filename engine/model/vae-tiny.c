@@ -22,7 +22,8 @@ block (PalTape *t, const PalVaeConfig *c, gint i, PalTensor *x)
   pal_enter (t, "layers.%d", i);
   h = pal_conv2d (t, x, "conv.0", &(PalConv) { .act = c->act });
   h = pal_conv2d (t, h, "conv.2", &(PalConv) { .act = c->act });
-  h = pal_conv2d (t, h, "conv.4", &(PalConv) { .act = PAL_ACT_RELU, .residual = x, .act_last = TRUE });
+  h = pal_conv2d (t, h, "conv.4", &(PalConv) { .act = PAL_ACT_RELU, .residual = x,
+                                               .act_last = TRUE });
   return pal_leave (t, h);
 }
 
