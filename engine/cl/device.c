@@ -420,6 +420,8 @@ pal_device_unref (PalDevice *device)
     return;
 
   pal_programs_clear (device);
+  if (device->border)
+    clReleaseEvent (device->border);
   if (device->queue)
     clReleaseCommandQueue (device->queue);
   if (device->context)
@@ -447,4 +449,11 @@ guint
 pal_device_capabilities (PalDevice *device)
 {
   return device->capabilities;
+}
+
+void
+pal_device_limit (PalDevice *device,
+                  guint      capabilities)
+{
+  device->capabilities &= capabilities;
 }

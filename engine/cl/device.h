@@ -30,6 +30,10 @@ guint64    pal_device_allocated_bytes (PalDevice *device);
 /* Capabilities (PalCapability bits of catalog.h) that were probed at open. */
 guint      pal_device_capabilities (PalDevice *device);
 
+/* Drops capabilities but these, so that tests and benches reach catalogue rows that
+ * are not this device's best. */
+void       pal_device_limit (PalDevice *device, guint capabilities);
+
 /* A kernel of the catalogue built with these defines ("-DACT=1 -DBIAS=1"), from
  * the device's table when it was built before. Not referenced: lives with the
  * device. */
@@ -79,6 +83,10 @@ void       pal_device_trim  (PalDevice *device);
 gboolean   pal_device_launch (PalDevice *device, const PalLaunch *launch, GError **error);
 gboolean   pal_device_flush  (PalDevice *device, GError **error);
 gboolean   pal_device_finish (PalDevice *device, GError **error);
+
+/* Puts a border into the queue, flushes, and waits for the border of the call before:
+ * work between two borders is on its way while the next is prepared, no more. */
+gboolean   pal_device_pace   (PalDevice *device, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalBuffer, pal_buffer_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalArena, pal_arena_unref)

@@ -24,6 +24,7 @@ struct _PalDevice
 
   GMutex           lock;        /* guards what follows, and kernel arguments until enqueued */
   guint64          allocated_bytes;
+  cl_event         border;      /* of the last pal_device_pace (); NULL if none */
   PalArena        *arena;       /* not a reference; NULL when no program lives */
 };
 

@@ -88,3 +88,27 @@ pal_device_finish (PalDevice  *device,
 {
   return pal_cl_ok (clFinish (device->queue), error, "waiting for the device");
 }
+
+gboolean
+pal_device_pace (PalDevice  *device,
+                 GError    **error)
+{
+  cl_event border = NULL, before;
+  cl_int   status;
+  gboolean ok;
+
+  status = clEnqueueMarkerWithWaitList (device->queue, 0, NULL, &border);
+
+  g_mutex_lock (&device->lock);
+  before         = device->border;
+  device->border = border;
+  g_mutex_unlock (&device->lock);
+
+  ok = pal_cl_ok (status, error, "marking the queue") && pal_device_flush (device, error) &&
+       (! before || pal_cl_ok (clWaitForEvents (1, &before), error, "waiting for the device"));
+
+  if (before)
+    clReleaseEvent (before);
+
+  return ok;
+}

@@ -118,8 +118,8 @@ read_outputs (PalProgram        *program,
   return TRUE;
 }
 
-/* At a border: with someone who may press Stop, the queue is emptied first, so that
- * at most one segment of work is waited for; else the device is kept busy. */
+/* With someone who may press Stop, the queue is kept short, so that two segments of
+ * work at most are waited for; else the device is merely kept busy. */
 static gboolean
 cross_border (PalProgram    *program,
               GCancellable  *cancellable,
@@ -128,7 +128,7 @@ cross_border (PalProgram    *program,
   if (! cancellable)
     return pal_device_flush (program->device, error);
 
-  return pal_device_finish (program->device, error) &&
+  return pal_device_pace (program->device, error) &&
          ! g_cancellable_set_error_if_cancelled (cancellable, error);
 }
 

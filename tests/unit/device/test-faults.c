@@ -21,6 +21,7 @@ live (gboolean  fresh_device,
   g_autoptr (PalDevice) device   = NULL;
   g_autoptr (PalResidency) residency = NULL;
   g_autoptr (PalProgram) program = NULL;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   gfloat     x[N];
   PalTape   *tape;
   PalTensor *h;
@@ -46,7 +47,7 @@ live (gboolean  fresh_device,
     if (! pal_program_run (program,
                            (PalBinding[]) { { "x", x, sizeof x },
                                             { "y", out, N * sizeof (gfloat) } },
-                           2, NULL, error))
+                           2, cancellable, error))
       return FALSE;
 
   return TRUE;
