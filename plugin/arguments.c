@@ -139,15 +139,13 @@ pal_arguments_add (GimpProcedure *procedure, PalIntent intent)
       add_argument (procedure, &arguments[i]);
 
   gimp_procedure_add_layer_return_value (procedure, "layer", _("Layer"),
-                                         _("The new layer; the first one of several"),
+                                         _("The new layer; of several, the lowest: the others "
+                                           "stand directly above it"),
                                          TRUE, G_PARAM_READWRITE);
   gimp_procedure_add_int_return_value (procedure, "seed-used", _("Seed used"),
                                        _("The seed of that layer; further layers have the "
                                          "seeds that follow it"),
                                        -1, G_MAXINT, -1, G_PARAM_READWRITE);
-  gimp_procedure_add_core_object_array_return_value (procedure, "layers", _("Layers"),
-                                                     _("All new layers"), GIMP_TYPE_LAYER,
-                                                     G_PARAM_READWRITE);
 }
 
 void

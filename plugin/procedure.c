@@ -157,15 +157,9 @@ static GimpValueArray *
 return_layers (GimpProcedure *procedure, PalRun *run)
 {
   GimpValueArray *values = gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
-  GPtrArray      *layers = pal_run_layers (run);
-  g_autofree GObject **array = g_new0 (GObject *, layers->len + 1);
 
-  for (guint i = 0; i < layers->len; i++)
-    array[i] = layers->pdata[i];
-
-  GIMP_VALUES_SET_LAYER (values, 1, layers->pdata[0]);
+  GIMP_VALUES_SET_LAYER (values, 1, pal_run_layers (run)->pdata[0]);
   GIMP_VALUES_SET_INT (values, 2, pal_run_seed (run));
-  GIMP_VALUES_SET_CORE_OBJECT_ARRAY (values, 3, array);
 
   return values;
 }
