@@ -16,8 +16,10 @@ PalBuffer *pal_buffer_new   (PalDevice *device, gsize n_bytes, GError **error);
 PalBuffer *pal_buffer_ref   (PalBuffer *buffer);
 void       pal_buffer_unref (PalBuffer *buffer);
 gsize      pal_buffer_bytes (const PalBuffer *buffer);
-gboolean   pal_buffer_write (PalBuffer *buffer, gsize offset_bytes, gconstpointer data, gsize n_bytes, GError **error);
-gboolean   pal_buffer_read  (PalBuffer *buffer, gsize offset_bytes, gpointer data, gsize n_bytes, GError **error);
+gboolean   pal_buffer_write (PalBuffer *buffer, gsize offset_bytes, gconstpointer data,
+                             gsize n_bytes, GError **error);
+gboolean   pal_buffer_read  (PalBuffer *buffer, gsize offset_bytes, gpointer data,
+                             gsize n_bytes, GError **error);
 gboolean   pal_buffer_fill  (PalBuffer *buffer, guint8 value, GError **error);
 
 /* Host view of a whole buffer, without a copy where the device shares memory. */
@@ -37,7 +39,8 @@ void       pal_device_limit (PalDevice *device, guint capabilities);
 /* A kernel of the catalogue built with these defines ("-DACT=1 -DBIAS=1"), from
  * the device's table when it was built before. Not referenced: lives with the
  * device. */
-PalKernel *pal_kernel_get (PalDevice *device, const PalKernelRow *row, const gchar *defines, GError **error);
+PalKernel *pal_kernel_get (PalDevice *device, const PalKernelRow *row, const gchar *defines,
+                           GError **error);
 
 /* Kernel arguments: a tensor is always (buffer, element offset). */
 typedef enum { PAL_ARG_BUFFER, PAL_ARG_INT, PAL_ARG_ULONG, PAL_ARG_FLOAT } PalArgKind;
@@ -73,7 +76,8 @@ void       pal_arena_unref  (PalArena *arena);
 
 /* Waits for the user before, then sees to it that slab i has slab_bytes[i] at least.
  * On failure (MEMORY) the arena is not taken. */
-gboolean   pal_arena_take   (PalArena *arena, const gsize *slab_bytes, guint n_slabs, GError **error);
+gboolean   pal_arena_take   (PalArena *arena, const gsize *slab_bytes, guint n_slabs,
+                             GError **error);
 PalBuffer *pal_arena_slab   (PalArena *arena, guint index);   /* while taken; not a reference */
 void       pal_arena_return (PalArena *arena);
 

@@ -63,9 +63,10 @@ PalPort     *pal_port_find   (GPtrArray *ports, const gchar *name);   /* NULL if
 
 typedef struct
 {
-  gsize   max_slab_bytes;       /* of one allocation */
+  gsize    max_slab_bytes;      /* of one allocation */
   gboolean separate;            /* a slab for each tensor, nothing in place */
-  gsize   guard_bytes;          /* kept free before and after each tensor; multiple of PAL_PLACE_BYTES */
+  gsize    guard_bytes;         /* kept free before and after each tensor; a multiple of
+                                 * PAL_PLACE_BYTES */
 } PalPlanOptions;
 
 typedef struct
@@ -78,7 +79,8 @@ typedef struct
 
 /* Fills first, last, home and place of the tape's tensors. MEMORY when a tensor is
  * larger than a slab may be. */
-gboolean     pal_plan        (PalTape *tape, const PalPlanOptions *options, PalPlan *plan, GError **error);
+gboolean     pal_plan        (PalTape *tape, const PalPlanOptions *options, PalPlan *plan,
+                              GError **error);
 void         pal_plan_clear  (PalPlan *plan);
 
 /* Program */
@@ -143,6 +145,7 @@ gboolean     pal_pack_size   (const PalWeightView *view, PalPacking packing, gui
 
 /* Writes the packed form to out; FORMAT when a value is not finite. label: the file,
  * for messages. */
-gboolean     pal_pack        (const PalWeight *weight, const gchar *label, gpointer out, GError **error);
+gboolean     pal_pack        (const PalWeight *weight, const gchar *label, gpointer out,
+                              GError **error);
 
 #endif

@@ -13,7 +13,8 @@ typedef enum
 {
   PAL_PACK_VECTOR,            /* [N] or any small tensor, F32, as stored */
   PAL_PACK_ROWS,              /* [V, E] rows as stored: embedding tables */
-  PAL_PACK_PANELS             /* [N, K] or [N, C, KH, KW] → [ceil (N / panel)][KH * KW * C][panel], zero-filled;
+  PAL_PACK_PANELS             /* [N, K] or [N, C, KH, KW] →
+                               * [ceil (N / panel)][KH * KW * C][panel], zero-filled;
                                * K runs taps outermost, channels innermost */
 } PalPacking;
 
@@ -37,7 +38,8 @@ PalDevice    *pal_residency_device   (PalResidency *residency);
 PalWeights   *pal_residency_weights  (PalResidency *residency);
 
 /* The entry for a weight in this packing; NULL when the file has no such tensor. */
-PalWeight    *pal_residency_find     (PalResidency *residency, const gchar *name, PalPacking packing, guint panel);
+PalWeight    *pal_residency_find     (PalResidency *residency, const gchar *name,
+                                      PalPacking packing, guint panel);
 
 /* Packs and uploads what is not there yet. */
 gboolean      pal_residency_upload   (PalResidency *residency, PalWeight *weight, GError **error);

@@ -40,14 +40,16 @@ struct _PalStep
 };
 
 /* Recording, from an op's function. options: copied, may be NULL. */
-PalStep    *pal_step_new     (PalTape *tape, const PalOp *op, gconstpointer options, gsize options_bytes);
+PalStep    *pal_step_new     (PalTape *tape, const PalOp *op, gconstpointer options,
+                              gsize options_bytes);
 void        pal_step_input   (PalStep *step, PalTensor *x);                 /* in order */
 PalTensor  *pal_step_scratch (PalTape *tape, PalStep *step, PalDType dtype, PalShape shape);
 PalTensor  *pal_step_output  (PalTape *tape, PalStep *step, PalDType dtype, PalShape shape);
 
 /* The weight "scope.name" in a packing; NULL and (if required) a sticky error when
  * absent. Add it to the step with pal_step_weight (), which takes NULL too. */
-PalWeight  *pal_tape_weight  (PalTape *tape, const gchar *name, PalPacking packing, guint panel, gboolean required);
+PalWeight  *pal_tape_weight  (PalTape *tape, const gchar *name, PalPacking packing, guint panel,
+                              gboolean required);
 void        pal_step_weight  (PalStep *step, PalWeight *weight);
 
 /* What ops ask before choosing a kernel. */
@@ -58,12 +60,16 @@ const PalKernelRow *pal_tape_kernel (PalTape *tape, const gchar *op);
 /* Emission: begin a launch, give its arguments in the kernel's order, then go. The
  * first error sticks to the emit; pal_emit_go () returns FALSE then. */
 PalDevice  *pal_emit_device (PalEmit *emit);
-void        pal_emit_begin  (PalEmit *emit, const PalKernelRow *row, const gchar *defines_format, ...) G_GNUC_PRINTF (3, 4);
-void        pal_emit_tensor (PalEmit *emit, const PalTensor *x);    /* two arguments: buffer, ulong element offset */
-void        pal_emit_weight (PalEmit *emit, const PalWeight *w);    /* one argument: buffer; NULL passes a 16-byte dummy */
+void        pal_emit_begin  (PalEmit *emit, const PalKernelRow *row, const gchar *defines_format,
+                             ...) G_GNUC_PRINTF (3, 4);
+/* Two arguments: buffer, ulong element offset. */
+void        pal_emit_tensor (PalEmit *emit, const PalTensor *x);
+/* One argument: buffer; NULL passes a 16-byte dummy. */
+void        pal_emit_weight (PalEmit *emit, const PalWeight *w);
 void        pal_emit_int    (PalEmit *emit, gint32 value);
 void        pal_emit_float  (PalEmit *emit, gfloat value);
 /* global is rounded up to a multiple of local; local 0 in x = driver's choice. */
-gboolean    pal_emit_go     (PalEmit *emit, gsize gx, gsize gy, gsize gz, gsize lx, gsize ly, gsize lz, GError **error);
+gboolean    pal_emit_go     (PalEmit *emit, gsize gx, gsize gy, gsize gz, gsize lx, gsize ly,
+                             gsize lz, GError **error);
 
 #endif

@@ -39,11 +39,13 @@ PalDType    pal_dtype_of    (const PalTensor *x);
 
 /* Views: no step, no copy. */
 PalTensor  *pal_reshape     (PalTape *tape, PalTensor *x, PalShape shape);          /* same count */
-PalTensor  *pal_rows        (PalTape *tape, PalTensor *x, gint64 first, gint64 n);  /* of the outermost dimension */
+/* Rows first .. first + n - 1 of the outermost dimension. */
+PalTensor  *pal_rows        (PalTape *tape, PalTensor *x, gint64 first, gint64 n);
 
 /* Sticky error with the current scope's path in front; returns a tensor that later
  * ops accept and ignore. */
-PalTensor  *pal_tape_fail   (PalTape *tape, PalErrorCode code, const gchar *format, ...) G_GNUC_PRINTF (3, 4);
+PalTensor  *pal_tape_fail   (PalTape *tape, PalErrorCode code, const gchar *format, ...)
+                             G_GNUC_PRINTF (3, 4);
 gboolean    pal_tape_failed (const PalTape *tape);
 
 /* Programs */
@@ -72,8 +74,10 @@ PalProgram *pal_tape_finish     (PalTape *tape, guint64 budget_bytes, GError **e
 gboolean    pal_program_run     (PalProgram *program, const PalBinding *bindings, gsize n_bindings,
                                  GCancellable *cancellable, GError **error);
 void        pal_program_report  (const PalProgram *program, PalPlanReport *report);
-gchar     **pal_program_outputs (const PalProgram *program);   /* names, for traces; g_strfreev () */
-PalShape    pal_program_shape   (const PalProgram *program, const gchar *name);   /* of an input or output; n = 0 if none */
+/* Names, for traces; g_strfreev (). */
+gchar     **pal_program_outputs (const PalProgram *program);
+/* Of an input or output; n = 0 if there is none. */
+PalShape    pal_program_shape   (const PalProgram *program, const gchar *name);
 void        pal_program_free    (PalProgram *program);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalTape, pal_tape_free)

@@ -43,7 +43,8 @@ PalTensor    *test_slow        (PalTape *tape, PalTensor *x, gint turns);
 PalTensor    *test_scratch     (PalTape *tape, PalTensor *x);
 
 /* An op that is planned but can't be run: any number of inputs, of sizes of its own. */
-PalTensor    *test_planned     (PalTape *tape, gsize n_bytes, guint n_in, PalTensor *const *in, gsize scratch_bytes, gboolean in_place);
+PalTensor    *test_planned     (PalTape *tape, gsize n_bytes, guint n_in, PalTensor *const *in,
+                                gsize scratch_bytes, gboolean in_place);
 
 /* The rows of the tests' own kernels, by entry: "test_add", "broken" ... */
 const PalKernelRow *test_row   (const gchar *entry);
