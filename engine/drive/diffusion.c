@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The diffusion loop.
+ *
+ * Papers: arXiv 2108.01073 (partial noise), 2201.09865 (holding the known region),
+ * 2207.12598 (guidance), 2302.08113 (windows). Reference: huggingface/diffusers
+ * src/diffusers/pipelines/stable_diffusion/pipeline_stable_diffusion_{img2img,inpaint}.py
+ * @58eb52c, Apache-2.0.
+ * Easy to get wrong, guarded by the golden cases: the batch is [uncond, cond]; the
+ * known region is renoised with the noise that the walk started from, and is put back
+ * clean after the last call; a model that takes a mask gets no blending. */
+
+#include "drive/diffusion.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/debug.h"
+#include "base/random.h"
+#include "drive/windows.h"
+
+typedef struct
+{
+  const PalDenoiser  *denoiser;
+  const PalDiffusion *d;
+  GCancellable       *cancellable;
+  gint                batch;
+  gsize               pixels, n;        /* of the latents; n = pixels * L */
+  gfloat             *noise, *fresh;    /* [n] */
+  gfloat             *input;            /* [batch, h, w, in_channels] */
+  gfloat             *output;           /* [batch, h, w, L] */
+  gfloat             *guided, *known;   /* [n] */
+  gfloat             *context;          /* [batch, tokens, channels] */
+  gfloat             *tile_in, *tile_out;
+  PalWindows          windows;
+  PalBlend            blends[2];        /* one for each of the batch */
+} Loop;
+
+static void
+loop_clear (Loop *loop)
+{
+  g_free (loop->noise);
+  g_free (loop->fresh);
+  g_free (loop->input);
+  g_free (loop->output);
+  g_free (loop->guided);
+  g_free (loop->known);
+  g_free (loop->context);
+  g_free (loop->tile_in);
+  g_free (loop->tile_out);
+  pal_blend_clear (&loop->blends[0]);
+  pal_blend_clear (&loop->blends[1]);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Loop, loop_clear)
+
+static gboolean
+alloc_floats (gfloat  **out,
+              gsize     n,
+              GError  **error)
+{
+  *out = pal_try_alloc (n * sizeof (gfloat));
+  if (*out)
+    return TRUE;
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
+               "not enough memory for latents: %" G_GSIZE_FORMAT " bytes", n * sizeof (gfloat));
+
+  return FALSE;
+}
+
+static gboolean
+check_conditions (const PalDiffusion  *d,
+                  GError             **error)
+{
+  if (! d->uncond ||
+      (d->uncond->tokens == d->cond->tokens && d->uncond->channels == d->cond->channels))
+    return TRUE;
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
+               "the prompt has %" G_GINT64_FORMAT " tokens, the negative prompt %" G_GINT64_FORMAT,
+               d->cond->tokens, d->uncond->tokens);
+
+  return FALSE;
+}
+
+static gboolean
+loop_init (Loop                *loop,
+           GError             **error)
+{
+  const PalDiffusion *d        = loop->d;
+  gsize               channels = (gsize) loop->denoiser->channels;
+  gsize               per_text = (gsize) (d->cond->tokens * d->cond->channels);
+  gsize               batch, inputs;
+  gint                window   = d->window > 0 ? d->window : MAX (d->width, d->height);
+
+  loop->batch   = d->uncond ? 2 : 1;
+  loop->pixels  = (gsize) d->width * (gsize) d->height;
+  loop->n       = loop->pixels * channels;
+  loop->windows = (PalWindows) { d->width, d->height, window, CLAMP (d->overlap, 0, window - 1) };
+  batch         = (gsize) loop->batch;
+  inputs        = batch * loop->pixels * (gsize) loop->denoiser->in_channels;
+
+  if (! check_conditions (d, error) ||
+      ! alloc_floats (&loop->noise, loop->n, error) ||
+      ! alloc_floats (&loop->fresh, loop->n, error) ||
+      ! alloc_floats (&loop->known, loop->n, error) ||
+      ! alloc_floats (&loop->guided, loop->n, error) ||
+      ! alloc_floats (&loop->output, loop->n * batch, error) ||
+      ! alloc_floats (&loop->input, inputs, error) ||
+      ! alloc_floats (&loop->context, per_text * batch, error))
+    return FALSE;
+
+  if (d->uncond)
+    memcpy (loop->context, d->uncond->states, per_text * sizeof (gfloat));
+  memcpy (loop->context + (batch - 1) * per_text, d->cond->states, per_text * sizeof (gfloat));
+
+  if (pal_windows_count (&loop->windows) == 1)
+    return TRUE;
+
+  for (gint b = 0; b < loop->batch; b++)
+    if (! pal_blend_init (&loop->blends[b], &loop->windows, (gint) channels))
+      {
+        g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY, "not enough memory to blend windows");
+        return FALSE;
+      }
+
+  return alloc_floats (&loop->tile_in, inputs, error) &&
+         alloc_floats (&loop->tile_out, loop->n * batch, error);
+}
+
+/* [noisy L, mask 1, masked image L] or [noisy L], the same for all of the batch. */
+static void
+fill_input (Loop         *loop,
+            const gfloat *x,
+            gint          call)
+{
+  const PalDiffusion *d  = loop->d;
+  gsize               l  = (gsize) loop->denoiser->channels;
+  gsize               in = (gsize) loop->denoiser->in_channels;
+  gsize               of_one = loop->pixels * in;
+
+  pal_sampling_scale (d->sampling, call, x, loop->guided, loop->n);
+
+  for (gsize i = 0; i < loop->pixels; i++)
+    {
+      gfloat *to = loop->input + i * in;
+
+      memcpy (to, loop->guided + i * l, l * sizeof (gfloat));
+      if (in == l)
+        continue;
+
+      to[l] = d->mask ? d->mask[i] : 1.0f;
+      memcpy (to + l + 1, d->masked_image + i * l, l * sizeof (gfloat));
+    }
+
+  if (loop->batch == 2)
+    memcpy (loop->input + of_one, loop->input, of_one * sizeof (gfloat));
+}
+
+static gboolean
+denoise_window (Loop          *loop,
+                PalRect        rect,
+                const gfloat  *input,
+                gfloat        *output,
+                gint           call,
+                GError       **error)
+{
+  const PalDiffusion *d = loop->d;
+
+  if (g_cancellable_set_error_if_cancelled (loop->cancellable, error))
+    return FALSE;
+
+  return loop->denoiser->denoise (loop->denoiser->data, loop->batch, rect.width, rect.height, input,
+                                  pal_sampling_timestep (d->sampling, call), loop->context,
+                                  d->cond->tokens, output, loop->cancellable, error);
+}
+
+static gboolean
+denoise (Loop    *loop,
+         gint     call,
+         GError **error)
+{
+  gsize in    = (gsize) loop->denoiser->in_channels, l = (gsize) loop->denoiser->channels;
+  guint count = pal_windows_count (&loop->windows);
+
+  if (count == 1)
+    return denoise_window (loop, pal_windows_nth (&loop->windows, 0), loop->input, loop->output,
+                           call, error);
+
+  for (guint i = 0; i < count; i++)
+    {
+      PalRect rect   = pal_windows_nth (&loop->windows, i);
+      gsize   of_one = (gsize) rect.width * (gsize) rect.height;
+
+      for (gsize b = 0; b < (gsize) loop->batch; b++)
+        pal_window_cut (loop->input + b * loop->pixels * in, loop->d->width, rect, (gint) in,
+                        loop->tile_in + b * of_one * in);
+
+      if (! denoise_window (loop, rect, loop->tile_in, loop->tile_out, call, error))
+        return FALSE;
+
+      for (gsize b = 0; b < (gsize) loop->batch; b++)
+        pal_blend_add (&loop->blends[b], rect, loop->tile_out + b * of_one * l);
+    }
+
+  for (gsize b = 0; b < (gsize) loop->batch; b++)
+    pal_blend_finish (&loop->blends[b], loop->output + b * loop->n);
+
+  return TRUE;
+}
+
+/* uncond + guidance (cond - uncond) */
+static gboolean
+guide (Loop    *loop,
+       gint     call,
+       GError **error)
+{
+  const gfloat *cond  = loop->output + (gsize) (loop->batch - 1) * loop->n;
+  gfloat        scale = (gfloat) loop->d->guidance;
+  gboolean      fine  = TRUE;
+
+  for (gsize i = 0; i < loop->n; i++)
+    {
+      gfloat value = cond[i];
+
+      if (loop->batch == 2)
+        value = loop->output[i] + scale * (value - loop->output[i]);
+      loop->guided[i] = value;
+      fine &= isfinite (value) != 0;
+    }
+
+  if (! fine)
+    g_set_error (error, PAL_ERROR, PAL_ERROR_DEVICE,
+                 "the model returned values that are not finite at step %d of %d; its weights may "
+                 "be damaged, or too large for this device's arithmetic: try another device",
+                 call + 1, pal_sampling_n_calls (loop->d->sampling));
+
+  return fine;
+}
+
+static gboolean
+draw (Loop    *loop,
+      gfloat  *out,
+      GError **error)
+{
+  const PalDiffusion *d = loop->d;
+
+  return d->noise.draw (d->noise.data, out, d->width, d->height, (gint) loop->denoiser->channels,
+                        error);
+}
+
+/* Puts the known part of the picture back, as noisy as the rest. */
+static void
+hold_known (Loop   *loop,
+            gint    call,
+            gfloat *x)
+{
+  const PalDiffusion *d = loop->d;
+  gsize               l = (gsize) loop->denoiser->channels;
+
+  pal_sampling_renoise (d->sampling, call, d->image, loop->noise, loop->known, loop->n);
+
+  for (gsize i = 0; i < loop->n; i++)
+    {
+      gfloat m = d->mask[i / l];
+
+      x[i] = m >= 1.0f ? x[i] : m > 0.0f ? (1.0f - m) * loop->known[i] + m * x[i] : loop->known[i];
+    }
+}
+
+static gboolean
+loop_call (Loop    *loop,
+           gint     call,
+           gfloat  *x,
+           GError **error)
+{
+  const PalDiffusion *d     = loop->d;
+  const gfloat       *fresh = NULL;
+
+  fill_input (loop, x, call);
+  if (! denoise (loop, call, error) || ! guide (loop, call, error))
+    return FALSE;
+
+  if (pal_sampling_wants_noise (d->sampling, call))
+    {
+      if (! draw (loop, loop->fresh, error))
+        return FALSE;
+      fresh = loop->fresh;
+    }
+
+  pal_sampling_step (d->sampling, call, loop->guided, fresh, x, loop->n);
+
+  if (d->mask && d->image && loop->denoiser->in_channels == loop->denoiser->channels)
+    hold_known (loop, call, x);
+
+  if (d->observe)
+    d->observe (&(PalDiffusionStep) {
+                  .call     = call,
+                  .n_calls  = pal_sampling_n_calls (d->sampling),
+                  .input    = loop->input,
+                  .timestep = pal_sampling_timestep (d->sampling, call),
+                  .output   = loop->output,
+                  .batch    = loop->batch,
+                  .latents  = x
+                }, d->observe_data);
+
+  return TRUE;
+}
+
+gboolean
+pal_diffuse_with (const PalDenoiser   *denoiser,
+                  const PalDiffusion  *d,
+                  gfloat              *latents,
+                  GCancellable        *cancellable,
+                  GError             **error)
+{
+  g_auto (Loop) loop    = { .denoiser = denoiser, .d = d, .cancellable = cancellable };
+  const gfloat *image   = d->pure_noise ? NULL : d->image;
+  gint          n_calls = pal_sampling_n_calls (d->sampling);
+
+  g_return_val_if_fail (denoiser->in_channels == denoiser->channels || d->masked_image, FALSE);
+  g_return_val_if_fail (d->width > 0 && d->height > 0, FALSE);
+
+  if (! loop_init (&loop, error) || ! draw (&loop, loop.noise, error))
+    return FALSE;
+
+  pal_sampling_start (d->sampling, image, loop.noise, latents, loop.n);
+
+  for (gint call = 0; call < n_calls; call++)
+    if (! loop_call (&loop, call, latents, error))
+      return FALSE;
+
+  return TRUE;
+}
+
+static gboolean
+denoise_by_model (gpointer       data,
+                  gint           batch,
+                  gint           width,
+                  gint           height,
+                  const gfloat  *x,
+                  gdouble        timestep,
+                  const gfloat  *context,
+                  gint64         tokens,
+                  gfloat        *out,
+                  GCancellable  *cancellable,
+                  GError       **error)
+{
+  return pal_model_denoise (data, batch, width, height, x, timestep, context, tokens, out,
+                            cancellable, error);
+}
+
+gboolean
+pal_diffuse (PalModel            *model,
+             const PalDiffusion  *diffusion,
+             gfloat              *latents,
+             GCancellable        *cancellable,
+             GError             **error)
+{
+  const PalUnetConfig *unet = pal_model_unet (model);
+
+  return pal_diffuse_with (&(PalDenoiser) {
+                             .in_channels = unet->in_channels,
+                             .channels    = unet->out_channels,
+                             .denoise     = denoise_by_model,
+                             .data        = model
+                           }, diffusion, latents, cancellable, error);
+}
+
+/* The reference draws planes, [L, h, w]. */
+static gboolean
+draw_from_random (gpointer   data,
+                  gfloat    *out,
+                  gint       width,
+                  gint       height,
+                  gint       channels,
+                  GError   **error)
+{
+  gsize              pixels = (gsize) width * (gsize) height, l = (gsize) channels;
+  g_autofree gfloat *planes = NULL;
+
+  if (! alloc_floats (&planes, pixels * l, error))
+    return FALSE;
+
+  pal_random_normal (data, planes, pixels * l);
+
+  for (gsize c = 0; c < l; c++)
+    for (gsize i = 0; i < pixels; i++)
+      out[i * l + c] = planes[c * pixels + i];
+
+  return TRUE;
+}
+
+PalNoise
+pal_noise_from_random (gpointer random)
+{
+  return (PalNoise) { draw_from_random, random };
+}

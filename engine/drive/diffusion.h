@@ -40,16 +40,31 @@ typedef struct
   gboolean            pure_noise;       /* start from noise though there is an image: strength 1 */
   const gfloat       *mask;             /* [h, w], 1 = repaint; NULL = everywhere */
   const gfloat       *masked_image;     /* [h, w, L] scaled latents, for models that take a mask */
+  gint                window, overlap;  /* latent px: denoise in windows of this side, blended; 0 = whole */
   PalSampling        *sampling;
   PalNoise            noise;            /* drawn once at the start, then when the sampler wants */
   PalDiffusionFunc    observe;
   gpointer            observe_data;
 } PalDiffusion;
 
+/* A denoiser as the loop sees it; see pal_model_denoise (). */
+typedef struct
+{
+  gint64   in_channels, channels;       /* 2 L + 1 and L when it takes a mask, else L and L */
+  gboolean (*denoise) (gpointer data, gint batch, gint width, gint height, const gfloat *x,
+                       gdouble timestep, const gfloat *context, gint64 tokens, gfloat *out,
+                       GCancellable *cancellable, GError **error);
+  gpointer data;
+} PalDenoiser;
+
 /* latents: [h, w, L], the result, scaled. In a model without mask input, the known
  * region is renoised and put back after each call. */
 gboolean pal_diffuse (PalModel *model, const PalDiffusion *diffusion, gfloat *latents,
                       GCancellable *cancellable, GError **error);
+
+/* The same with any denoiser. */
+gboolean pal_diffuse_with (const PalDenoiser *denoiser, const PalDiffusion *diffusion, gfloat *latents,
+                           GCancellable *cancellable, GError **error);
 
 /* A PalNoise that draws from random. */
 PalNoise pal_noise_from_random (gpointer /* PalRandom* */ random);

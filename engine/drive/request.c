@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What may be asked of a model, and what it takes where nothing is asked. */
+
+#include "drive/request.h"
+
+#include "sample/sampler.h"
+
+#define LEAST_SIDE_PX 8
+#define MOST_SIDE_PX  32768
+
+typedef struct
+{
+  const gchar *field;
+  gdouble      value, least, most;
+  gboolean     zero;          /* 0 stands for the default */
+} Range;
+
+static gboolean
+refuse (GError      **error,
+        const gchar  *format,
+        ...) G_GNUC_PRINTF (2, 3);
+
+static gboolean
+refuse (GError      **error,
+        const gchar  *format,
+        ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_propagate_error (error, g_error_new_valist (PAL_ERROR, PAL_ERROR_ARGUMENT, format, args));
+  va_end (args);
+
+  return FALSE;
+}
+
+static gboolean
+check_ranges (const PalRequest  *r,
+              GError           **error)
+{
+  const Range ranges[] = {
+    { "steps", r->steps, 1.0, 1000.0, TRUE },
+    { "guidance", r->guidance, 1.0, 50.0, TRUE },
+    { "eta", r->eta, 0.0, 1.0, TRUE },
+    { "intent", r->intent, 0.0, PAL_N_INTENTS - 1, TRUE },
+    { "random", r->random, 0.0, PAL_RANDOM_PHILOX, TRUE }
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (ranges); i++)
+    {
+      const Range *range = ranges + i;
+
+      if (range->zero && range->value == 0.0)
+        continue;
+      if (! (range->value >= range->least && range->value <= range->most))
+        return refuse (error, "%s is %g; it must be from %g to %g", range->field, range->value,
+                       range->least, range->most);
+    }
+
+  if (r->strength != 0.0 && ! (r->strength > 0.0 && r->strength <= 1.0))
+    return refuse (error, "strength is %g; it must be above 0 and at most 1", r->strength);
+
+  return TRUE;
+}
+
+static gboolean
+check_size (gint      width,
+            gint      height,
+            GError  **error)
+{
+  if (MIN (width, height) >= LEAST_SIDE_PX && MAX (width, height) <= MOST_SIDE_PX)
+    return TRUE;
+
+  return refuse (error, "the size is %d x %d px; both must be from %d to %d", width, height,
+                 LEAST_SIDE_PX, MOST_SIDE_PX);
+}
+
+static gboolean
+check_images (const PalRequest  *r,
+              GError           **error)
+{
+  const PalImage *source = r->source, *mask = r->mask;
+
+  if (! source)
+    {
+      if (r->intent != PAL_GENERATE)
+        return refuse (error, "source is missing; it must be given unless the intent is to generate");
+      return check_size (r->width, r->height, error);
+    }
+
+  if (source->channels < 1 || source->channels > 4)
+    return refuse (error, "source has %d channels; it must have 1 to 4", source->channels);
+  if (! check_size (source->width, source->height, error))
+    return FALSE;
+
+  if (! mask)
+    return TRUE;
+
+  if (mask->channels != 1)
+    return refuse (error, "mask has %d channels; it must have 1", mask->channels);
+  if (mask->width != source->width || mask->height != source->height)
+    return refuse (error, "mask is %d x %d px; it must be of the source's size, %d x %d px",
+                   mask->width, mask->height, source->width, source->height);
+  if (r->intent != PAL_GENERATE && pal_image_bounds (mask).width == 0)
+    return refuse (error, "mask is 0 everywhere; it must be above 0 where the picture is to change");
+
+  return TRUE;
+}
+
+gboolean
+pal_request_resolve (const PalRequest      *request,
+                     const PalModelInfo    *info,
+                     const PalModelTraits  *traits,
+                     PalRequest            *out,
+                     GError               **error)
+{
+  gboolean restyle = request->intent == PAL_RESTYLE;
+
+  if (! check_ranges (request, error) || ! check_images (request, error))
+    return FALSE;
+
+  *out = *request;
+  if (! out->prompt)
+    out->prompt = "";
+  if (! out->negative_prompt)
+    out->negative_prompt = "";
+  if (! out->sampler || ! *out->sampler)
+    out->sampler = info->sampler;
+  if (out->steps == 0)
+    out->steps = info->steps;
+  if (out->guidance == 0.0)
+    out->guidance = restyle && traits->restyle_guidance > 0.0 ? traits->restyle_guidance
+                                                               : info->guidance;
+  if (out->strength == 0.0)
+    out->strength = restyle ? info->restyle_strength : info->fill_strength;
+
+  if (out->intent == PAL_GENERATE)
+    out->strength = 1.0;
+  if (out->source)
+    {
+      out->width  = out->source->width;
+      out->height = out->source->height;
+    }
+
+  return pal_sampler_find (out->sampler, error) != NULL;
+}
