@@ -25,8 +25,9 @@ typedef struct
 {
   guint rows;                 /* rows of C (pixels, tokens, queries) a work-item or group makes */
   guint columns;              /* columns of C, = width of a weight panel */
-  guint depth;                /* K block, 0 = whole */
+  guint depth;                /* K block, 0 = whole; of attention: the widest head of a plain build */
   guint local;                /* work-group size in the first dimension, 0 = driver's choice */
+  guint panels;               /* weight panels a work-item makes side by side; 0 = 1 */
 } PalTile;
 
 typedef struct

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Operands, one recorded op, comparison. */
+
+#include "op-support.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/dtype.h"
+
+static gsize
+count_of (PalShape shape)
+{
+  gsize count;
+
+  g_assert_true (pal_shape_count (shape, &count));
+
+  return count;
+}
+
+static gdouble
+draw (Bench   *bench,
+      gdouble  scale,
+      gdouble  shift)
+{
+  return (gdouble) (gfloat) (shift + g_rand_double_range (bench->random, -scale, scale));
+}
+
+void
+bench_init (Bench       *bench,
+            const gchar *name,
+            gboolean     shifted)
+{
+  memset (bench, 0, sizeof *bench);
+  bench->name    = name;
+  bench->shifted = shifted;
+  bench->random  = g_rand_new_with_seed (g_str_hash (name));
+}
+
+void
+bench_clear (Bench *bench)
+{
+  for (guint i = 0; i < bench->n_weights; i++)
+    {
+      g_free ((gpointer) bench->weights[i].data);
+      g_free (bench->weight_values[i]);
+    }
+  for (guint i = 0; i < bench->n_inputs; i++)
+    {
+      g_free ((gpointer) bench->bindings[i].name);
+      g_free (bench->bindings[i].data);
+      g_free (bench->input_values[i]);
+    }
+  g_rand_free (bench->random);
+}
+
+gdouble *
+bench_weight (Bench       *bench,
+              const gchar *name,
+              PalDType     dtype,
+              PalShape     shape,
+              gdouble      scale,
+              gdouble      shift)
+{
+  const gsize count  = count_of (shape);
+  gpointer    data   = g_malloc (count * pal_dtype_size (dtype));
+  gdouble    *values = g_new (gdouble, count);
+
+  for (gsize i = 0; i < count; i++)
+    {
+      gfloat value = (gfloat) draw (bench, scale, shift);
+
+      if (dtype == PAL_F16)
+        value = pal_half_to_float (((guint16 *) data)[i] = pal_half_from_float (value));
+      else if (dtype == PAL_BF16)
+        value = pal_bf16_to_float (((guint16 *) data)[i] = pal_bf16_from_float (value));
+      else
+        ((gfloat *) data)[i] = value;
+      values[i] = (gdouble) value;
+    }
+
+  bench->weights[bench->n_weights]         = (TestTensor) { name, dtype, shape, data };
+  bench->weight_values[bench->n_weights++] = values;
+
+  return values;
+}
+
+void
+bench_record (Bench *bench)
+{
+  static const gfloat    nothing[] = { 0 };
+  static const TestTensor none = { "none", PAL_F32, { { 1 }, 1 }, nothing };
+  g_autoptr (PalWeights) weights = bench->n_weights > 0
+                                     ? test_weights (bench->weights, bench->n_weights)
+                                     : test_weights (&none, 1);
+  g_autoptr (PalResidency) residency = pal_residency_new (test_device (), weights);
+
+  bench->tape = pal_tape_new (residency);
+}
+
+/* A view of rows 1 .. of a longer input when the bench shifts, so that offsets count. */
+static PalTensor *
+add_input (Bench    *bench,
+           PalDType  dtype,
+           PalShape  shape,
+           gpointer  data,
+           gdouble  *values)
+{
+  const guint i    = bench->n_inputs++;
+  gchar      *name = g_strdup_printf ("in%u", i);
+  PalTensor  *x;
+
+  bench->shapes[i]       = shape;
+  bench->input_values[i] = values;
+  if (bench->shifted)
+    shape.d[0] += 1;
+  bench->bindings[i] = (PalBinding) { name, data, count_of (shape) * pal_dtype_size (dtype) };
+  x = pal_input (bench->tape, name, dtype, shape);
+
+  return bench->shifted ? pal_rows (bench->tape, x, 1, shape.d[0] - 1) : x;
+}
+
+PalTensor *
+bench_input (Bench     *bench,
+             PalShape   shape,
+             gdouble    scale,
+             gdouble    shift,
+             gdouble  **values)
+{
+  const gsize count = count_of (shape);
+  const gsize skip  = bench->shifted ? count / (gsize) shape.d[0] : 0;
+  gfloat     *data  = g_new (gfloat, count + skip);
+  gdouble    *seen  = g_new (gdouble, count);
+
+  for (gsize i = 0; i < count + skip; i++)
+    data[i] = (gfloat) draw (bench, scale, shift);
+  for (gsize i = 0; i < count; i++)
+    seen[i] = (gdouble) data[skip + i];
+  *values = seen;
+
+  return add_input (bench, PAL_F32, shape, data, seen);
+}
+
+PalTensor *
+bench_ids (Bench     *bench,
+           PalShape   shape,
+           gint       limit,
+           gdouble  **values)
+{
+  const gsize count = count_of (shape);
+  const gsize skip  = bench->shifted ? count / (gsize) shape.d[0] : 0;
+  gint32     *data  = g_new (gint32, count + skip);
+  gdouble    *seen  = g_new (gdouble, count);
+
+  for (gsize i = 0; i < count + skip; i++)
+    data[i] = g_rand_int_range (bench->random, 0, limit);
+  for (gsize i = 0; i < count; i++)
+    seen[i] = (gdouble) data[skip + i];
+  *values = seen;
+
+  return add_input (bench, PAL_I32, shape, data, seen);
+}
+
+static void
+compare (const Bench   *bench,
+         const gfloat  *y,
+         const gdouble *reference,
+         gsize          count,
+         gdouble        nmse)
+{
+  gdouble error = 0.0, norm = 0.0, worst = 0.0;
+  gsize   at = 0;
+
+  for (gsize i = 0; i < count; i++)
+    {
+      const gdouble d = (gdouble) y[i] - reference[i];
+
+      if (! isfinite (y[i]) || fabs (d) > worst)
+        {
+          worst = fabs (d);
+          at    = i;
+        }
+      error += d * d;
+      norm  += reference[i] * reference[i];
+    }
+
+  g_test_message ("%s: nmse %.2e, worst %.2e at %" G_GSIZE_FORMAT, bench->name,
+                  error / MAX (norm, 1e-30), worst, at);
+  /* Written so that NaN fails. */
+  if (! (error <= nmse * MAX (norm, 1e-30)))
+    g_error ("%s: nmse %.3e > %.1e; worst: element %" G_GSIZE_FORMAT " is %g, not %g", bench->name,
+             error / MAX (norm, 1e-30), nmse, at, (gdouble) y[at], reference[at]);
+}
+
+void
+bench_check (Bench         *bench,
+             PalTensor     *y,
+             PalShape       shape,
+             const gdouble *reference,
+             gdouble        nmse)
+{
+  const gsize       count = count_of (shape);
+  g_autofree gfloat *first  = g_new0 (gfloat, count);
+  g_autofree gfloat *second = g_new0 (gfloat, count);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (PalProgram) program = NULL;
+  PalBinding        bindings[BENCH_MAX + 1];
+
+  pal_output (bench->tape, "y", y);
+  program = pal_tape_finish (bench->tape, 0, &error);
+  if (error)
+    g_error ("%s: %s", bench->name, error->message);
+  if (! pal_shape_equal (pal_program_shape (program, "y"), shape))
+    g_error ("%s: the result has the shape %s, not %s", bench->name,
+             pal_shape_text (pal_program_shape (program, "y")), pal_shape_text (shape));
+
+  memcpy (bindings, bench->bindings, bench->n_inputs * sizeof *bindings);
+  for (guint i = 0; i < 2; i++)
+    {
+      bindings[bench->n_inputs] = (PalBinding) { "y", i == 0 ? first : second, count * sizeof (gfloat) };
+      pal_program_run (program, bindings, bench->n_inputs + 1, NULL, &error);
+      if (error)
+        g_error ("%s: %s", bench->name, error->message);
+    }
+
+  compare (bench, first, reference, count, nmse);
+  g_assert_cmpmem (first, count * sizeof (gfloat), second, count * sizeof (gfloat));
+}
+
+gdouble
+reference_act (PalAct  act,
+               gdouble x)
+{
+  const gdouble u = sqrt (2.0 / G_PI) * (x + 0.044715 * x * x * x);
+
+  switch (act)
+    {
+    case PAL_ACT_SILU:
+      return x / (1.0 + exp (-x));
+    case PAL_ACT_GELU:
+      return 0.5 * x * (1.0 + erf (x / sqrt (2.0)));
+    case PAL_ACT_GELU_TANH:
+      return 0.5 * x * (1.0 + tanh (u));
+    case PAL_ACT_QUICK_GELU:
+      return x / (1.0 + exp (-1.702 * x));
+    case PAL_ACT_RELU:
+      return MAX (x, 0.0);
+    default:
+      return x;
+    }
+}
