@@ -222,8 +222,8 @@ pal_rows (PalTape   *tape,
     {
       g_autofree gchar *text = pal_shape_text (shape);
 
-      return pal_tape_fail (tape, PAL_ERROR_SHAPE, "%s has no rows %" G_GINT64_FORMAT
-                            " to %" G_GINT64_FORMAT, text, first, first + n - 1);
+      return pal_tape_fail (tape, PAL_ERROR_SHAPE, "%s has no %" G_GINT64_FORMAT
+                            " rows from %" G_GINT64_FORMAT " on", text, n, first);
     }
 
   shape.d[0] = n;

@@ -245,9 +245,9 @@ test_random (void)
 
           for (guint i = 0; i < n_in; i++)
             {
-              const gint back = MIN ((gint) made->len, 1 + g_test_rand_int_range (0, 8));
+              const guint back = (guint) g_test_rand_int_range (1, 9);
 
-              in[i] = g_ptr_array_index (made, made->len - (guint) back);
+              in[i] = g_ptr_array_index (made, made->len - MIN (made->len, back));
             }
 
           x = test_planned (c.tape, (gsize) g_test_rand_int_range (1, 5) * 700, n_in, in,

@@ -140,8 +140,8 @@ test_sticky (void)
     const gchar *part;
   } rows[] = {
     { bad_reshape, PAL_ERROR_SHAPE, "outer: [6, 4] can't be seen as [5, 5]" },
-    { bad_rows, PAL_ERROR_SHAPE, "outer: [6, 4] has no rows 5 to 6" },
-    { bad_rows_overflow, PAL_ERROR_SHAPE, "outer: [6, 4] has no rows" },
+    { bad_rows, PAL_ERROR_SHAPE, "outer: [6, 4] has no 2 rows from 5 on" },
+    { bad_rows_overflow, PAL_ERROR_SHAPE, "outer: [6, 4] has no 9223372036854775807 rows" },
     { bad_weight, PAL_ERROR_WEIGHT, "“outer.none”" },
     { bad_op, PAL_ERROR_SHAPE, "outer: test_add" },
     { bad_input, PAL_ERROR_ARGUMENT, "two inputs “x”" },
