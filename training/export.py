@@ -39,10 +39,10 @@ def trained(work):
     state = common.load_checkpoint(os.path.join(work, "denoiser.pt"))
     unet = modules.UNet2DConditionModel(common.UNET_CONFIG)
     text = modules.CLIPTextModel(common.text_config(tokens))
-    # the trainer keeps slow parameters first, then the text path: the same order as train_denoiser.build_optimiser
-    named = list(unet.named_parameters()) + [("text." + n, p) for n, p in text.named_parameters()]
-    fast = lambda n: "attn2" in n or n.startswith("text.")
-    average_into([p for n, p in named if not fast(n)] + [p for n, p in named if fast(n)], state["average"]["shadow"])
+    # the order of train_denoiser.build_optimiser
+    named = list(unet.named_parameters())
+    average_into([p for n, p in named if "attn2" not in n] + [p for n, p in named if "attn2" in n]
+                 + list(text.parameters()), state["average"]["shadow"])
     seen = {"vae_crops": vae_state["seen"], "denoiser_samples": state["seen"]}
     return vae.eval(), unet.eval(), text.eval(), tokens, seen
 

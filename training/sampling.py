@@ -31,17 +31,17 @@ class Painter:
     def paint(self, source, mask, captions, steps=16, guidance=3.0, seed=0, batch=16):
         """source [B, 3, H, W] with the hole (if any) still in it is greyed by the caller; mask [B, 1, H, W].
 
-        -> pictures [B, 3, H, W] as decoded, not yet blended with the source.
+        -> pictures [B, 3, H, W] as decoded, not yet blended with the source. All of them start from the same noise,
+        so that what differs between words comes from the words.
         """
         out = []
-        generator = torch.Generator().manual_seed(seed)
         for i in range(0, len(source), batch):
             part = slice(i, i + batch)
             latent = self.encode(source[part])
             condition = torch.cat([latent_mask(mask[part]), latent], 1)
             states = self.states(captions[part])
             empty = self.states([""] * len(latent))
-            z = torch.randn(latent.shape, generator=generator)
+            z = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(latent)
             for k in range(steps):
                 v = self.velocity(z, 1 - k / steps, condition, states, empty, guidance)
                 z = z - v / steps

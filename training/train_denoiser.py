@@ -3,11 +3,12 @@
 
 x_t = (1 - t) x0 + t n, output = n - x0, timestep input 1000 t; input channels [x_t 16, mask 1, conditioning 16].
 Needs the latent transform of `train_vae.py` (its checkpoint's first save is enough); its decoder is used for the
-sheets. Stops by time and goes on from its checkpoint: weights, averages, optimiser, step and random state.
+sheets. Starts from the text encoder of `train_text.py` where there is one. Stops by time and goes on from its checkpoint: weights, averages, optimiser, step and random state.
 """
 import argparse
 import os
 import random
+import signal
 import time
 
 import torch
@@ -24,8 +25,6 @@ import sheet
 import styles
 import tokenizer
 
-# (pixels, relative batch, share of the steps)
-SIZES = ((128, 1.0, 0.72), (96, 1.5, 0.14), (192, 0.5, 0.14))
 OUTSIDE = 0.1        # weight of cells that are not repainted
 DROPOUT = 0.12       # share of empty captions
 WORDS = ("grass", "sky", "sand", "water", "rock", "snow")
@@ -38,6 +37,13 @@ def caption_corpus(items):
     for name, (_, others, _) in styles.STYLES.items():
         texts += [name] * 40 + [o for o in others for _ in range(20)] + ["in the style of " + name] * 10
     return texts
+
+
+def caption_tokenizer(items, work):
+    folder = os.path.join(work, "tokenizer")
+    if not os.path.exists(os.path.join(folder, "vocab.json")):
+        tokenizer.train(caption_corpus(items), common.VOCABULARY, folder)
+    return tokenizer.Tokenizer(folder)
 
 
 class Pool:
@@ -74,13 +80,13 @@ class DenoiserTrainer:
         if state is None:
             raise SystemExit(f"{args.work}/vae.pt is missing: start train_vae.py first (it fixes the latent space)")
         self.linear = latents.LinearLatents(state=state["latents"])
-        folder = os.path.join(args.work, "tokenizer")
-        if not os.path.exists(os.path.join(folder, "vocab.json")):
-            tokenizer.train(caption_corpus(train), common.VOCABULARY, folder)
-        self.tokenizer = tokenizer.Tokenizer(folder)
+        self.tokenizer = caption_tokenizer(train, args.work)
         common.seed_everything(args.seed)
         self.unet = modules.UNet2DConditionModel(common.UNET_CONFIG)
         self.text = modules.CLIPTextModel(common.text_config(self.tokenizer))
+        head_start = common.load_checkpoint(os.path.join(args.work, "text.pt"))
+        if head_start:
+            self.text.load_state_dict(head_start)
         with torch.no_grad():
             self.unet.conv_out.weight.mul_(0.1)
             self.unet.conv_out.bias.zero_()
@@ -100,13 +106,14 @@ class DenoiserTrainer:
             self.restore(state)
 
     def build_optimiser(self):
-        """Words are learned early when the text path has a higher rate."""
-        named = list(self.unet.named_parameters()) + [("text." + n, p) for n, p in self.text.named_parameters()]
-        fast = [p for n, p in named if "attn2" in n or n.startswith("text.")]
-        slow = [p for n, p in named if not ("attn2" in n or n.startswith("text."))]
-        self.params = slow + fast
-        self.optimiser = torch.optim.AdamW([{"params": slow, "factor": 1.0}, {"params": fast, "factor": 2.0}],
-                                           lr=self.args.lr, betas=(0.9, 0.98), weight_decay=0.01, foreach=True)
+        """Cross-attention learns faster; the text encoder, which has had its head start, at half the rate."""
+        named = list(self.unet.named_parameters())
+        rest = [p for n, p in named if "attn2" not in n]
+        cross = [p for n, p in named if "attn2" in n]
+        text = list(self.text.parameters())
+        self.params = rest + cross + text
+        groups = [{"params": p, "factor": f} for p, f in ((rest, 1.0), (cross, self.args.cross), (text, 0.5))]
+        self.optimiser = torch.optim.AdamW(groups, lr=self.args.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.average = common.Average(self.params, self.args.average)
 
     def make_probe(self, sampler):
@@ -117,12 +124,16 @@ class DenoiserTrainer:
         common.set_rng_state(state)
         z, c = self.linear(torch.stack([d[i] for d in drawn for i in (0, 1)])).unflatten(0, (-1, 2)).unbind(1)
         m = sampling.latent_mask(torch.stack([d[2] for d in drawn]))
-        return z, m, c, [d[3] for d in drawn], noise, torch.linspace(0.02, 0.98, len(drawn))
+        half = len(drawn) // 2
+        t = torch.cat([torch.linspace(0.02, 0.98, len(drawn) - half), 1 - 0.1 * torch.linspace(0, 1, half).square()])
+        return z, m, c, [d[3] for d in drawn], noise, t
 
     def restore(self, state):
         self.unet.load_state_dict(state["unet"])
         self.text.load_state_dict(state["text"])
         self.optimiser.load_state_dict(state["optimiser"])
+        for group, factor in zip(self.optimiser.param_groups, (1.0, self.args.cross, 0.5)):
+            group["factor"] = factor       # the command line's, not the checkpoint's
         self.average.load_state_dict(state["average"])
         self.step, self.seen, self.seconds, self.log = (state[k] for k in ("step", "seen", "seconds", "log"))
         common.set_rng_state(state["rng"])
@@ -141,6 +152,9 @@ class DenoiserTrainer:
     def loss(self, z, m, c, captions):
         noise = torch.randn_like(z)
         t = torch.sigmoid(torch.randn(len(z)) * 1.1 + self.args.noisier)
+        # the mean colour of an area shows through the noise of its many cells below t = 0.95 already, so what a
+        # prompt means can be learned only very near to 1
+        t = torch.where(torch.rand(len(z)) < self.args.near_one, 1 - 0.1 * torch.rand(len(z)).square(), t)
         captions = ["" if random.random() < DROPOUT else s for s in captions]
         output, target = self.predict(z, m, c, captions, noise, t)
         weight = OUTSIDE + (1 - OUTSIDE) * m
@@ -154,8 +168,8 @@ class DenoiserTrainer:
         return loss, plain
 
     def train_step(self, rate):
-        size, share, _ = random.choices(SIZES, [s[2] for s in SIZES])[0]
-        count = max(2, round(self.args.batch * share))
+        size = random.choices(*zip(*self.args.sizes))[0]
+        count = max(2, round(self.args.batch * (128 / size) ** 2))
         if self.args.smoke:
             size, count = 64, 2
         for group in self.optimiser.param_groups:
@@ -199,7 +213,7 @@ class DenoiserTrainer:
     def sheets(self):
         """Held-out pictures: six fills of one hole, all styles, and words alone."""
         self.average.swap()
-        painter = self.painter()
+        painter, steps = self.painter(), 1 if self.args.smoke else 12
         rng = random.Random(4)
         choose = lambda kinds, n: rng.sample([i for i in self.held if i["kind"] in kinds], n)
         chosen = choose(("photo",), 4) + choose(("texture",), 2) + choose(("sky",), 1)
@@ -209,24 +223,26 @@ class DenoiserTrainer:
         rows = []
         for i, picture in enumerate(pictures):
             x = picture[None].expand(len(WORDS), -1, -1, -1)
-            filled = painter.fill(x, hole.expand(len(x), -1, -1, -1), list(WORDS), steps=12, seed=i)
+            filled = painter.fill(x, hole.expand(len(x), -1, -1, -1), list(WORDS), steps=steps, seed=i)
             rows += [picture] + list(filled)
         sheet.save(os.path.join(self.args.work, "fills.png"), torch.stack(rows), len(WORDS) + 1, ("",) + WORDS)
         names = list(styles.STYLES)
         rows = []
         for i, picture in enumerate(pictures[:5]):
             x = picture[None].expand(len(names), -1, -1, -1)
-            rows += [picture] + list(painter.restyle(x, names, steps=8, guidance=1.5, seed=i))
+            rows += [picture] + list(painter.restyle(x, names, steps=min(steps, 8), guidance=1.5, seed=i))
         sheet.save(os.path.join(self.args.work, "restyles.png"), torch.stack(rows), len(names) + 1, [""] + names)
         words = WORDS + ("brick wall", "wood planks", "foliage", "night sky", "sunset", "stone wall", "gravel", "lava")
-        made = painter.generate(list(words) * 2, steps=12)
+        made = painter.generate(list(words) * 2, steps=steps)
         sheet.save(os.path.join(self.args.work, "words.png"), made, len(words), words)
         self.average.swap()
 
     def run(self):
         args, begun, start = self.args, time.time(), self.seconds
         saved = reported = pictured = begun
-        while (spent := time.time() - begun) < args.seconds:
+        stop = []
+        signal.signal(signal.SIGTERM, lambda *_: stop.append(True))   # finish the step, save, leave
+        while (spent := time.time() - begun) < args.seconds and not stop:
             self.train_step(common.learning_rate(args.lr, self.step, spent / args.seconds, decay=args.decay))
             now = time.time()
             self.seconds = start + now - begun
@@ -239,9 +255,17 @@ class DenoiserTrainer:
             if now - pictured > args.sheet_every:
                 self.sheets()
                 pictured = time.time()
-        self.evaluate()
         self.save()
-        self.sheets()
+        if not stop:
+            self.evaluate()
+            self.save()
+            self.sheets()
+
+
+def size_shares(text):
+    """"96:0.7,128:0.3" -> pairs of crop size and share of the steps."""
+    pairs = [part.split(":") for part in text.split(",")]
+    return [(int(size), float(share)) for size, share in pairs]
 
 
 def main():
@@ -253,9 +277,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=3600, help="how long to train now")
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the time over which the rate falls")
     parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--cross", type=float, default=2.0, help="rate of cross-attention against the rest")
     parser.add_argument("--batch", type=int, default=32, help="samples a step at 128 px")
-    parser.add_argument("--average", type=float, default=0.998, help="decay of the averaged weights")
+    parser.add_argument("--sizes", type=size_shares, default="128:0.7,96:0.15,192:0.15", metavar="PX:SHARE,...",
+                        help="crop sizes (multiples of 32) and their shares; small ones learn words soonest")
+    parser.add_argument("--average", type=float, default=0.996, help="decay of the averaged weights")
     parser.add_argument("--noisier", type=float, default=0.4, help="shift of the logit-normal time towards noise")
+    parser.add_argument("--near-one", type=float, default=0.25, help="share of times drawn between 0.9 and 1")
     parser.add_argument("--low-pass", type=float, default=2.0, help="weight of the coarse error; 0 once words work")
     parser.add_argument("--pool", type=int, default=3000, help="finished samples kept for another use")
     parser.add_argument("--fresh", type=float, default=0.5, help="share of a batch that is newly drawn")

@@ -7,6 +7,7 @@ the latents so that the decoder forgives a denoiser's errors. Stops by time, goe
 import argparse
 import os
 import random
+import signal
 import time
 
 import torch
@@ -111,7 +112,9 @@ class VaeTrainer:
     def run(self):
         args, begun, start = self.args, time.time(), self.seconds
         reported = saved = begun
-        while (spent := time.time() - begun) < args.seconds:
+        stop = []
+        signal.signal(signal.SIGTERM, lambda *_: stop.append(True))   # finish the step, save, leave
+        while (spent := time.time() - begun) < args.seconds and not stop:
             self.train_step(common.learning_rate(args.lr, self.step, spent / args.seconds, decay=args.decay))
             self.seconds = start + time.time() - begun
             if time.time() - saved > args.save_every:
@@ -120,8 +123,10 @@ class VaeTrainer:
             if time.time() - reported > args.report_every:
                 self.evaluate()
                 reported = time.time()
-        self.evaluate()
         self.save()
+        if not stop:
+            self.evaluate()
+            self.save()
 
 
 def main():
