@@ -180,8 +180,8 @@ check_denoiser (PalParts *parts, GError **error)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
                    "%s: the denoiser makes latents of %" G_GINT64_FORMAT " channels, and the "
-                   "image codec in vae has %" G_GINT64_FORMAT "; use the vae folder that belongs to "
-                   "this model",
+                   "image codec in vae has %" G_GINT64_FORMAT "; use the vae folder that belongs "
+                   "to this model",
                    parts->path, parts->unet.out_channels, latent);
       return FALSE;
     }

@@ -5,7 +5,7 @@
     import-goldens.py GOLDENS OUT
 
 GOLDENS  folder with models/ and cases/ as the reference data comes
-OUT      tests/data; OUT/tokenizers/clip-merges.txt.gz is CLIP's table of merges (see the README beside it)
+OUT      tests/data; OUT/tokenizers/clip-merges.txt.gz is CLIP's table of merges (README beside it)
 
 The tokenizer folders are made from that table alone: its first merges, and the vocabulary
 that follows from them. The script checks that they equal those of GOLDENS. Weights are stored

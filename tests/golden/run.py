@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs palimpsest-golden as a test.
+
+    run.py PROGRAM DATA CHOICE    this tree's cases; the selection of CHOICE
+    run.py PROGRAM                all built cases of the folder $PALIMPSEST_GOLDENS; skipped without it
+"""
+import fnmatch
+import os
+import subprocess
+import sys
+
+SKIPPED = 77
+SELECTIONS = {
+    "pocl": ("*",),
+    "rusticl": ("trace-*", "vae-*", "taesd-*", "sd15-img2img-ddim", "sd15-inpaint9-ddim",
+                "sd15-inpaint4-euler-a-s1"),
+}
+BUILT = ("sd15-*", "trace-unet-sd15*", "vae-sd15*", "taesd-tiny4", "rng", "tokenizers")
+
+
+def folders(root, patterns):
+    names = sorted(n for n in os.listdir(root) if any(fnmatch.fnmatch(n, p) for p in patterns))
+    return [os.path.join(root, n) for n in names]
+
+
+def main():
+    if len(sys.argv) == 4:
+        data = sys.argv[2]
+        cases = folders(os.path.join(data, "cases"), SELECTIONS[sys.argv[3]])
+        cases.append(os.path.join(data, "rng"))
+    elif os.environ.get("PALIMPSEST_GOLDENS"):
+        cases = folders(os.path.join(os.environ["PALIMPSEST_GOLDENS"], "cases"), BUILT)
+    else:
+        print("PALIMPSEST_GOLDENS names no folder of reference cases")
+        sys.exit(SKIPPED)
+
+    status = subprocess.run([sys.argv[1], *cases], check=False).returncode
+    # 2: the device is not there, which the program has said.
+    sys.exit(SKIPPED if status == 2 else status)
+
+
+main()

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Every stage of a pipeline fed with what the reference recorded as its input, so
+ * that an error shows where it arises. */
+
+#include "golden.h"
+
+#include <string.h>
+
+/* The reference's pooled output: the state at the end token, which old
+ * configurations (id 2) leave to be found as the largest id. */
+static gsize
+end_position (const PalClipConfig *clip, const gint32 *ids, gsize tokens)
+{
+  gsize largest = 0;
+
+  for (gsize i = 0; i < tokens; i++)
+    {
+      if (clip->eos_id != 2 && ids[i] == clip->eos_id)
+        return i;
+      if (ids[i] > ids[largest])
+        largest = i;
+    }
+
+  return clip->eos_id == 2 ? largest : 0;
+}
+
+static gint32 *
+int_ids (const PalTensorEntry *entry, gsize *n)
+{
+  g_autofree gfloat *values = NULL;
+  gint32 *ids;
+
+  pal_shape_count (entry->shape, n);
+  values = g_new (gfloat, *n);
+  ids = g_new (gint32, *n);
+  pal_to_float (entry->dtype, entry->data, values, *n);
+  for (gsize i = 0; i < *n; i++)
+    ids[i] = (gint32) values[i];
+
+  return ids;
+}
+
+/* One text encoder call of a batch of prompts: ids, states, pooled states. */
+static gboolean
+check_text (GoldenCase *c, PalModel *model, GoldenResult *result, const gchar *name,
+            gchar **prompts, GError **error)
+{
+  const PalClipConfig *clip = pal_model_clip (model);
+  const PalTensorEntry *entry = golden_find (c, "%s.ids", name);
+  g_autofree gchar *ids_name = g_strconcat (name, ".ids", NULL);
+  g_autofree gchar *states_name = g_strconcat (name, ".last_hidden_state", NULL);
+  g_autofree gchar *pooled_name = g_strconcat (name, ".pooler_output", NULL);
+  g_autofree gint32 *own = NULL;
+  g_autofree gint32 *ids = NULL;
+  g_autofree gfloat *own_ids = NULL;
+  g_autofree gfloat *states = NULL;
+  g_autofree gfloat *pooled = NULL;
+  gsize n, tokens, batch, width = (gsize) clip->width;
+
+  if (! entry)
+    return TRUE;
+
+  ids = int_ids (entry, &n);
+  tokens = (gsize) entry->shape.d[entry->shape.n - 1];
+  batch = n / tokens;
+  if ((gint64) tokens > clip->positions)
+    {
+      golden_fail (result, ids_name,
+                   "the case has %" G_GSIZE_FORMAT " tokens, the text encoder %" G_GINT64_FORMAT,
+                   tokens, clip->positions);
+      return TRUE;
+    }
+
+  own = g_new (gint32, clip->positions);
+  own_ids = g_new (gfloat, batch * (gsize) clip->positions);
+  states = g_new (gfloat, n * width);
+  pooled = g_new (gfloat, batch * width);
+
+  for (gsize b = 0; b < batch; b++)
+    {
+      gsize end = end_position (clip, ids + b * tokens, tokens);
+
+      pal_model_tokenize (model, prompts[MIN (b, g_strv_length (prompts) - 1)], own);
+      for (gsize i = 0; i < tokens; i++)
+        own_ids[b * tokens + i] = (gfloat) own[i];
+
+      if (! pal_model_encode_ids (model, ids + b * tokens, (gint64) tokens,
+                                  states + b * tokens * width,
+                                  NULL, error))
+        return FALSE;
+      memcpy (pooled + b * width, states + (b * tokens + end) * width, width * sizeof (gfloat));
+    }
+
+  golden_check (result, c, GOLDEN_EXACT, ids_name, PAL_SHAPE ((gint64) n), own_ids);
+  golden_check (result, c, GOLDEN_TEXT, states_name, PAL_SHAPE ((gint64) (n * width)), states);
+  golden_check (result, c, GOLDEN_TEXT, pooled_name, PAL_SHAPE ((gint64) (batch * width)), pooled);
+  return TRUE;
+}
+
+gboolean
+golden_stage_text (GoldenCase *c, PalModel *model, GoldenResult *result, GError **error)
+{
+  g_auto (GStrv) prompts = golden_prompts (c, "prompt");
+  g_auto (GStrv) negative = golden_prompts (c, "negative_prompt");
+  JsonArray *more = json_object_has_member (c->json, "text_prompts")
+                      ? json_object_get_array_member (c->json, "text_prompts") : NULL;
+
+  if (! check_text (c, model, result, "te1.cond", prompts, error) ||
+      ! check_text (c, model, result, "te1.uncond", negative, error))
+    return FALSE;
+
+  for (guint i = 0; more && i < json_array_get_length (more); i++)
+    {
+      g_autofree gchar *name = g_strdup_printf ("text.%u", i);
+      gchar *one[] = { (gchar *) json_array_get_string_element (more, i), NULL };
+
+      if (! check_text (c, model, result, name, one, error))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+gboolean
+golden_stage_encode (GoldenCase *c, PalModel *model, GoldenResult *result, GError **error)
+{
+  const PalVaeConfig *vae = pal_model_vae (model);
+  const PalTensorEntry *entry;
+
+  for (guint i = 0; (entry = golden_find (c, "vae.encode.in.%u", i)); i++)
+    {
+      g_autofree gchar *mean_name = g_strdup_printf ("vae.encode.mean.%u", i);
+      g_autofree gchar *logvar_name = g_strdup_printf ("vae.encode.logvar.%u", i);
+      g_autofree gfloat *mean = NULL;
+      g_autofree gfloat *logvar = NULL;
+      PalShape in, out;
+      const gfloat *image = golden_floats (c, entry, &in);
+      gsize pixels, latents;
+
+      out = PAL_SHAPE (in.d[0], in.d[1] / vae->factor, in.d[2] / vae->factor, vae->latent_channels);
+      pixels = (gsize) (in.d[1] * in.d[2] * 3);
+      latents = (gsize) (out.d[1] * out.d[2] * out.d[3]);
+      mean = g_new (gfloat, (gsize) in.d[0] * latents);
+      logvar = g_new (gfloat, (gsize) in.d[0] * latents);
+
+      for (gsize b = 0; b < (gsize) in.d[0]; b++)
+        if (! pal_model_encode (model, image + b * pixels, (gint) in.d[2], (gint) in.d[1],
+                                mean + b * latents, logvar + b * latents, NULL, error))
+          return FALSE;
+
+      golden_check (result, c, GOLDEN_ENCODER, mean_name, out, mean);
+      golden_check (result, c, GOLDEN_ENCODER, logvar_name, out, logvar);
+    }
+
+  return TRUE;
+}
+
+/* [batch, tokens, width] as the pipeline builds it: uncond first, each prompt as often
+ * as it has pictures. NULL when the case holds no states. */
+static gfloat *
+build_context (GoldenCase *c, gint64 batch, gint64 *tokens)
+{
+  const PalTensorEntry *entry[2] = {
+    golden_find (c, "te1.uncond.last_hidden_state"),
+    golden_find (c, "te1.cond.last_hidden_state"),
+  };
+  guint first = entry[0] && batch % 2 == 0 ? 0 : 1;
+  gsize half = (gsize) batch / (2 - first);
+  gfloat *context = NULL, *out = NULL;
+
+  if (! entry[1])
+    return NULL;
+
+  for (guint k = first; k < 2; k++)
+    {
+      PalShape shape;
+      const gfloat *states = golden_floats (c, entry[k], &shape);
+      gsize one = (gsize) (shape.d[1] * shape.d[2]);
+
+      *tokens = shape.d[1];
+      if (! context)
+        out = context = g_new (gfloat, (gsize) batch * one);
+
+      for (gsize b = 0; b < half; b++, out += one)
+        memcpy (out, states + b * (gsize) shape.d[0] / half * one, one * sizeof (gfloat));
+    }
+
+  return context;
+}
+
+gboolean
+golden_stage_denoise (GoldenCase *c, PalModel *model, GoldenResult *result, GError **error)
+{
+  const PalTensorEntry *entry;
+
+  for (guint i = 0; (entry = golden_find (c, "den.%u.sample", i)); i++)
+    {
+      const PalTensorEntry *time = golden_find (c, "den.%u.timestep", i);
+      g_autofree gchar *name = g_strdup_printf ("den.%u.out", i);
+      g_autofree gfloat *context = NULL;
+      g_autofree gfloat *out = NULL;
+      gint64 tokens = 0;
+      PalShape shape, unused;
+      const gfloat *x = golden_floats (c, entry, &shape);
+
+      context = build_context (c, shape.d[0], &tokens);
+      if (! context || ! time)
+        {
+          golden_fail (result, name, "the case lacks the text states or the timestep of this call");
+          return TRUE;
+        }
+      if (shape.d[3] != pal_model_unet (model)->in_channels)
+        {
+          golden_fail (result, name,
+                       "the case feeds %" G_GINT64_FORMAT " channels, the model takes "
+                       "%" G_GINT64_FORMAT,
+                       shape.d[3], pal_model_unet (model)->in_channels);
+          return TRUE;
+        }
+
+      shape.d[3] = pal_model_unet (model)->out_channels;
+      out = g_new (gfloat, shape.d[0] * shape.d[1] * shape.d[2] * shape.d[3]);
+      if (! pal_model_denoise (model, (gint) shape.d[0], (gint) shape.d[2], (gint) shape.d[1], x,
+                               (gdouble) golden_floats (c, time, &unused)[0], context, tokens,
+                               out, NULL, error))
+        return FALSE;
+
+      golden_check (result, c, GOLDEN_DENOISER, name, shape, out);
+    }
+
+  return TRUE;
+}
+
+gboolean
+golden_stage_decode (GoldenCase *c, PalModel *model, GoldenResult *result, GError **error)
+{
+  gint factor = pal_model_vae (model)->factor;
+  const PalTensorEntry *entry;
+
+  for (guint i = 0; (entry = golden_find (c, "vae.decode.in.%u", i)); i++)
+    {
+      g_autofree gchar *name = g_strdup_printf ("vae.decode.out.%u", i);
+      g_autofree gfloat *image = NULL;
+      PalShape in, out;
+      const gfloat *z = golden_floats (c, entry, &in);
+      gsize latents, pixels;
+
+      out = PAL_SHAPE (in.d[0], in.d[1] * factor, in.d[2] * factor, 3);
+      latents = (gsize) (in.d[1] * in.d[2] * in.d[3]);
+      pixels = (gsize) (out.d[1] * out.d[2] * 3);
+      image = g_new (gfloat, (gsize) in.d[0] * pixels);
+
+      for (gsize b = 0; b < (gsize) in.d[0]; b++)
+        if (! pal_model_decode (model, z + b * latents, (gint) in.d[2], (gint) in.d[1],
+                                image + b * pixels, NULL, error))
+          return FALSE;
+
+      golden_check (result, c, GOLDEN_DECODER, name, out, image);
+    }
+
+  return TRUE;
+}
