@@ -15,27 +15,18 @@
 #include "load.h"
 #include "tile.h"
 
-/* BLOCK_M is a multiple of TILE_M, BLOCK_N of TILE_N. */
-#ifndef BLOCK_M
-#define BLOCK_M 60
-#endif
-#ifndef BLOCK_N
-#define BLOCK_N 64
-#endif
-#ifndef BLOCK_K
-#define BLOCK_K 256
-#endif
+/* BLOCK_M is a multiple of TILE_M, BLOCK_N of TILE_N; a row of the catalogue sets all. */
 
 /* Not a power of two: the rows of a tile must not share a cache set. */
 #define A_STRIDE (BLOCK_K + 16)
 
 typedef struct
 {
-  vec a[BLOCK_M * A_STRIDE / VEC];
+  float a[BLOCK_M * A_STRIDE] ALIGNED;
 #ifndef WEIGHT_IS_FLOAT
-  vec b[BLOCK_K * TILE_V];
+  float b[BLOCK_K * TILE_N] ALIGNED;
 #endif
-  vec c[BLOCK_M * BLOCK_N / VEC];       /* [panel][BLOCK_M][TILE_N] */
+  float c[BLOCK_M * BLOCK_N] ALIGNED;   /* [panel][BLOCK_M][TILE_N] */
 } Block;
 
 static inline void
@@ -62,23 +53,20 @@ static inline void
 block_multiply (Block *block, __global const weight_t *w, ulong panel_size,
                 int n_rows, int n_panels, int n_k, int first)
 {
-  const float *a = (const float *) block->a;
-  float       *c = (float *) block->c;
-
   for (int p = 0; p < n_panels; p++, w += panel_size)
     {
 #ifdef WEIGHT_IS_FLOAT
       __global const float *b = w;
 #else
-      const float *b = (const float *) block->b;
+      const float *b = block->b;
 
-      for (int k = 0; k < n_k * TILE_V; k++)
-        block->b[k] = load_weights (w + k * VEC);
+      for (int k = 0; k < n_k * TILE_N; k += VEC)
+        vec_store (load_weights (w + k), block->b + k);
 #endif
       for (int i = 0; i < n_rows; i += TILE_M)
         {
           vec    acc[TILE_M][TILE_V];
-          float *tile = c + (p * BLOCK_M + i) * TILE_N;
+          float *tile = block->c + (p * BLOCK_M + i) * TILE_N;
 
           if (first)
             {
@@ -88,7 +76,7 @@ block_multiply (Block *block, __global const weight_t *w, ulong panel_size,
             {
               tile_load (acc, tile);
             }
-          tile_multiply (acc, a + i * A_STRIDE, A_STRIDE, b, n_k);
+          tile_multiply (acc, block->a + i * A_STRIDE, A_STRIDE, b, n_k);
           tile_store (acc, tile, TILE_N);
         }
     }
@@ -99,15 +87,14 @@ static inline void
 block_end (Block *block, __global const float *bias, __global const float *residual,
            __global float *y, int row0, int column0, int n_rows, int columns, int flags, int act)
 {
-  const float *c = (const float *) block->c;
-  const int    end = min (BLOCK_N, columns - column0);
+  const int end = min (BLOCK_N, columns - column0);
 
   for (int i = 0; i < n_rows; i++)
     {
       const ulong at = (ulong) (row0 + i) * columns + column0;
 
       for (int j = 0; j < end; j += VEC)
-        tile_end (vec_load (c + (j / TILE_N * BLOCK_M + i) * TILE_N + j % TILE_N),
+        tile_end (vec_load (block->c + (j / TILE_N * BLOCK_M + i) * TILE_N + j % TILE_N),
                   bias + column0 + j, residual + at + j, y + at + j, end - j, flags, act);
     }
 }

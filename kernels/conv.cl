@@ -7,7 +7,10 @@
  * twice its size, nearest pixel; limit_h, limit_w are its sides as the taps see them. */
 
 #include "load.h"
+#include "tile.h"
+#ifdef BLOCK_M
 #include "block.h"
+#endif
 
 typedef struct
 {
@@ -39,6 +42,8 @@ tap_at (const Geometry *g, int3 first, int tap)
 
   return (((long) first.z * g->height + (y >> g->shift)) * g->width + (x >> g->shift)) * g->channels;
 }
+
+#ifdef BLOCK_M
 
 /* Elements k0 .. k0 + n_k - 1 of the row of A that belongs to one output pixel. */
 static inline void
@@ -91,13 +96,15 @@ conv_block (__global const float *x, ulong x_at, __global const weight_t *w,
       const int n_k = min (BLOCK_K, depth - k0);
 
       for (int i = 0; i < n_rows; i++)
-        gather ((float *) block.a + i * A_STRIDE, x, &g, first[i], k0, n_k);
+        gather (block.a + i * A_STRIDE, x, &g, first[i], k0, n_k);
       block_multiply (&block, w + (ulong) k0 * TILE_N, (ulong) depth * TILE_N,
                       n_rows, n_panels, n_k, k0 == 0);
     }
   block_end (&block, bias, residual + residual_at, y + y_at,
              row0, column0, n_rows, columns, flags, act);
 }
+
+#else
 
 /* A work-item makes TILE_M pixels by TILE_N columns straight from global memory; global
  * (column panels, pixel tiles). No local memory. A tap outside reads the picture's first
@@ -158,3 +165,5 @@ conv_direct (__global const float *x, ulong x_at, __global const weight_t *w,
                   y + y_at + at, n, flags, act);
     }
 }
+
+#endif

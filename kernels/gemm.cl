@@ -5,7 +5,12 @@
  * residual, y: [rows, columns]. */
 
 #include "load.h"
+#include "tile.h"
+#ifdef BLOCK_M
 #include "block.h"
+#endif
+
+#ifdef BLOCK_M
 
 /* A work-item makes BLOCK_M rows by BLOCK_N columns; global (column blocks, row blocks). */
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
@@ -26,13 +31,15 @@ gemm_block (__global const float *x, ulong x_at, __global const weight_t *w,
       const int n_k = min (BLOCK_K, depth - k0);
 
       for (int i = 0; i < n_rows; i++)
-        block_copy ((float *) block.a + i * A_STRIDE, x + (ulong) i * depth + k0, n_k);
+        block_copy (block.a + i * A_STRIDE, x + (ulong) i * depth + k0, n_k);
       block_multiply (&block, w + (ulong) k0 * TILE_N, (ulong) depth * TILE_N,
                       n_rows, n_panels, n_k, k0 == 0);
     }
   block_end (&block, bias, residual + residual_at, y + y_at,
              row0, column0, n_rows, columns, flags, act);
 }
+
+#else
 
 /* A work-item makes TILE_M rows by TILE_N columns straight from global memory;
  * global (column panels, row tiles). No local memory. */
@@ -74,3 +81,5 @@ gemm_direct (__global const float *x, ulong x_at, __global const weight_t *w,
                   y + y_at + at, n, flags, act);
     }
 }
+
+#endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Group normalisation in three launches, so that a plane of any size is split over
  * positions: mean and sum of squared deviations of each channel over a chunk of
- * positions; these joined per group (Chan, Golub, LeVeque 1979, as Welford's) into a scale
- * and a shift per channel; and y = act (x scale + shift).
+ * positions; these joined per group (Chan, Golub, LeVeque 1979, as Welford's) into the
+ * group's mean and a scale per channel; and y = act ((x - mean) scale + bias). The mean is
+ * not folded into the bias: that would round mean x scale.
  *
  * x, y: [B, P, C] with P positions, stats: [B][chunks][2][C], factors: [B][2][C]. */
 
@@ -29,6 +30,10 @@ group_norm_stats (__global const float *x, ulong x_at, __global float *stats, ul
     return;
 
   x += x_at + ((ulong) get_global_id (2) * positions + p0) * channels + c;
+
+  /* Sums of differences from one value round less when the mean is large. */
+  const vec pivot = vec_load_n (x, channels - c);
+
   for (int p = p0; p < end; p += RUN)
     {
       const int   n = min (RUN, end - p);
@@ -40,7 +45,7 @@ group_norm_stats (__global const float *x, ulong x_at, __global float *stats, ul
 
       for (int i = 0; i < n; i++, x += channels)
         {
-          v[i] = vec_load_n (x, channels - c);
+          v[i] = vec_load_n (x, channels - c) - pivot;
           run_mean += v[i];
         }
       run_mean /= (float) n;
@@ -54,15 +59,15 @@ group_norm_stats (__global const float *x, ulong x_at, __global float *stats, ul
   stats += stats_at
            + ((ulong) get_global_id (2) * ((positions + chunk - 1) / chunk) + get_global_id (1)) * 2 * channels
            + c;
-  vec_store_n (mean, stats, channels - c);
+  vec_store_n (pivot + mean, stats, channels - c);
   vec_store_n (m2, stats + channels, channels - c);
 }
 
 /* A work-item: one group; global (groups, B). */
 __kernel void
 group_norm_factors (__global const float *stats, ulong stats_at, __global float *factors, ulong factors_at,
-                    __global const float *weight, __global const float *bias,
-                    int positions, int channels, int chunk, int groups, float eps)
+                    __global const float *weight, int positions,
+                    int channels, int chunk, int groups, float eps)
 {
   const int   size = channels / groups;
   const int   c0 = get_global_id (0) * size;
@@ -76,15 +81,19 @@ group_norm_factors (__global const float *stats, ulong stats_at, __global float 
 
   stats += stats_at + (ulong) get_global_id (1) * chunks * 2 * channels + c0;
   factors += factors_at + (ulong) get_global_id (1) * 2 * channels + c0;
+
+  const float pivot = stats[0];
+
   for (int i = 0; i < chunks; i++)
     {
       const int n = min (chunk, positions - i * chunk);
       float     s = 0.0f;
 
       for (int c = 0; c < size; c++)
-        s += stats[(ulong) i * 2 * channels + c];
+        s += stats[(ulong) i * 2 * channels + c] - pivot;
       mean += s * (n / total);
     }
+  mean += pivot;
   for (int i = 0; i < chunks; i++)
     {
       const int n = min (chunk, positions - i * chunk);
@@ -101,10 +110,8 @@ group_norm_factors (__global const float *stats, ulong stats_at, __global float 
 
   for (int c = 0; c < size; c++)
     {
-      const float scale = inverse * weight[c0 + c];
-
-      factors[c] = scale;
-      factors[channels + c] = bias[c0 + c] - mean * scale;
+      factors[c] = mean;
+      factors[channels + c] = inverse * weight[c0 + c];
     }
 }
 
@@ -112,7 +119,8 @@ group_norm_factors (__global const float *stats, ulong stats_at, __global float 
  * B). */
 __kernel void
 group_norm_apply (__global const float *x, ulong x_at, __global const float *factors, ulong factors_at,
-                  __global float *y, ulong y_at, int positions, int channels, int act)
+                  __global const float *bias, __global float *y, ulong y_at,
+                  int positions, int channels, int act)
 {
   const int   first = get_global_id (0) * VEC * REPEAT;
   const int   end = min (first + VEC * REPEAT, channels);
@@ -123,9 +131,10 @@ group_norm_apply (__global const float *x, ulong x_at, __global const float *fac
   y += y_at + at;
   for (int c = first; c < end; c += VEC)
     {
-      const vec v = fma (vec_load_n (x + c, channels - c), vec_load_n (factors + c, channels - c),
-                         vec_load_n (factors + channels + c, channels - c));
+      const int left = channels - c;
+      const vec v = fma (vec_load_n (x + c, left) - vec_load_n (factors + c, left),
+                         vec_load_n (factors + channels + c, left), vec_load_n (bias + c, left));
 
-      vec_store_n (vec_act (v, act), y + c, channels - c);
+      vec_store_n (vec_act (v, act), y + c, left);
     }
 }

@@ -27,6 +27,9 @@ typedef PAL_JOIN (float, VEC) vec;
 
 #define UNROLL _Pragma ("unroll")
 
+/* Of private arrays that hold vectors. */
+#define ALIGNED __attribute__ ((aligned (64)))
+
 /* PalAct of engine/op/op.h */
 #define ACT_NONE       0
 #define ACT_SILU       1

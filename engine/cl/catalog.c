@@ -35,10 +35,10 @@ static const PalKernelRow rows[] = {
 
   { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16, { 56, 16, 512, 1, 1 } },
   { "attention", "cpu-5x16", "attention.cl", "attention_block", FLASH_5X16, CPU, { 40, 16, 512, 1, 1 } },
-  { "attention", "any-lanes", "attention.cl", "attention_lanes", FLASH_LANES, ANY, { 4, 16, 64, 64, 1 } },
-  { "attention_pack_keys", "any", "attention.cl", "attention_pack_keys", "-DVEC=4 -DTILE_N=16", ANY,
+  { "attention", "any-lanes", "attention-lanes.cl", "attention_lanes", FLASH_LANES, ANY, { 4, 16, 64, 64, 1 } },
+  { "attention_pack_keys", "any", "attention-pack.cl", "attention_pack_keys", "-DVEC=4 -DTILE_N=16", ANY,
     { 1, 16, 0, 1, 1 } },
-  { "attention_pack_values", "any", "attention.cl", "attention_pack_values", "-DVEC=4 -DTILE_N=16", ANY,
+  { "attention_pack_values", "any", "attention-pack.cl", "attention_pack_values", "-DVEC=4 -DTILE_N=16", ANY,
     { 1, 16, 0, 1, 1 } },
 
   { "group_norm_stats", "cpu", "group-norm.cl", "group_norm_stats", "-DVEC=16 -DREPEAT=64", CPU,

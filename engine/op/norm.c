@@ -43,7 +43,6 @@ emit_factors (PalEmit          *emit,
   pal_emit_tensor (emit, step->scratch[0]);
   pal_emit_tensor (emit, step->scratch[1]);
   pal_emit_weight (emit, step->weight[0]);
-  pal_emit_weight (emit, step->weight[1]);
   pal_emit_int (emit, g->positions);
   pal_emit_int (emit, g->channels);
   pal_emit_int (emit, g->chunk);
@@ -62,6 +61,7 @@ emit_apply (PalEmit          *emit,
   pal_emit_begin (emit, g->apply, "%s", "");
   pal_emit_tensor (emit, step->in[0]);
   pal_emit_tensor (emit, step->scratch[1]);
+  pal_emit_weight (emit, step->weight[1]);
   pal_emit_tensor (emit, step->out);
   pal_emit_int (emit, g->positions);
   pal_emit_int (emit, g->channels);

@@ -188,8 +188,8 @@ compare (const Bench   *bench,
                   error / MAX (norm, 1e-30), worst, at);
   /* Written so that NaN fails. */
   if (! (error <= nmse * MAX (norm, 1e-30)))
-    g_error ("%s: nmse %.3e > %.1e; worst: element %" G_GSIZE_FORMAT " is %g, not %g", bench->name,
-             error / MAX (norm, 1e-30), nmse, at, (gdouble) y[at], reference[at]);
+    g_test_fail_printf ("%s: nmse %.3e > %.1e; worst: element %" G_GSIZE_FORMAT " is %g, not %g", bench->name,
+                                   error / MAX (norm, 1e-30), nmse, at, (gdouble) y[at], reference[at]);
 }
 
 void
@@ -208,19 +208,15 @@ bench_check (Bench         *bench,
 
   pal_output (bench->tape, "y", y);
   program = pal_tape_finish (bench->tape, 0, &error);
-  if (error)
-    g_error ("%s: %s", bench->name, error->message);
-  if (! pal_shape_equal (pal_program_shape (program, "y"), shape))
-    g_error ("%s: the result has the shape %s, not %s", bench->name,
-             pal_shape_text (pal_program_shape (program, "y")), pal_shape_text (shape));
+  g_assert_no_error (error);
+  g_assert_true (pal_shape_equal (pal_program_shape (program, "y"), shape));
 
   memcpy (bindings, bench->bindings, bench->n_inputs * sizeof *bindings);
   for (guint i = 0; i < 2; i++)
     {
       bindings[bench->n_inputs] = (PalBinding) { "y", i == 0 ? first : second, count * sizeof (gfloat) };
       pal_program_run (program, bindings, bench->n_inputs + 1, NULL, &error);
-      if (error)
-        g_error ("%s: %s", bench->name, error->message);
+      g_assert_no_error (error);
     }
 
   compare (bench, first, reference, count, nmse);
