@@ -24,6 +24,43 @@ static const gchar *const randoms[] = {
   [PAL_RANDOM_PHILOX] = "NV",
 };
 
+/* Samplers that other programs know by another name than their title here. */
+static const struct { const gchar *id, *name; } common_names[] = {
+  { "euler-a", "Euler a" },
+  { "pndm",    "PLMS" },
+};
+
+static const PalSamplerInfo *
+find_sampler (const gchar *text)
+{
+  gsize                 n;
+  const PalSamplerInfo *samplers = pal_sampler_list (&n);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (common_names); i++)
+    if (g_ascii_strcasecmp (common_names[i].name, text) == 0)
+      text = common_names[i].id;
+
+  for (gsize i = 0; i < n; i++)
+    if (g_ascii_strcasecmp (samplers[i].id, text) == 0 ||
+        g_ascii_strcasecmp (samplers[i].title, text) == 0)
+      return &samplers[i];
+
+  return NULL;
+}
+
+/* Of a sampler's id; the id itself where it has none. */
+static const gchar *
+sampler_name (const gchar *id)
+{
+  const PalSamplerInfo *sampler = find_sampler (id);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (common_names); i++)
+    if (g_str_equal (common_names[i].id, id))
+      return common_names[i].name;
+
+  return sampler ? sampler->title : id;
+}
+
 /* Writing */
 
 static void
@@ -72,20 +109,6 @@ append_number (GString     *text,
   append_text (text, key, g_ascii_formatd (number, sizeof number, "%.10g", value));
 }
 
-static const PalSamplerInfo *
-find_sampler (const gchar *text)
-{
-  gsize                 n;
-  const PalSamplerInfo *samplers = pal_sampler_list (&n);
-
-  for (gsize i = 0; i < n; i++)
-    if (g_ascii_strcasecmp (samplers[i].id, text) == 0 ||
-        g_ascii_strcasecmp (samplers[i].title, text) == 0)
-      return &samplers[i];
-
-  return NULL;
-}
-
 static void
 append_settings (GString            *text,
                  const PalRequest   *request,
@@ -93,16 +116,15 @@ append_settings (GString            *text,
                  gint                width,
                  gint                height)
 {
-  const gchar          *sampler = request->sampler ? request->sampler : info->sampler;
-  const PalSamplerInfo *known   = sampler ? find_sampler (sampler) : NULL;
-  const gdouble         usual   = request->intent == PAL_FILL ? info->fill_strength
-                                                              : info->restyle_strength;
-  g_autofree gchar     *size    = g_strdup_printf ("%dx%d", width, height);
-  g_autofree gchar     *seed    = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed);
+  const gchar      *sampler = request->sampler ? request->sampler : info->sampler;
+  const gdouble     usual   = request->intent == PAL_FILL ? info->fill_strength
+                                                          : info->restyle_strength;
+  g_autofree gchar *size    = g_strdup_printf ("%dx%d", width, height);
+  g_autofree gchar *seed    = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed);
 
   append_number (text, "Steps", request->steps > 0 ? request->steps : info->steps);
   if (sampler)
-    append_text (text, "Sampler", known ? known->title : sampler);
+    append_text (text, "Sampler", sampler_name (sampler));
   append_text (text, "Schedule type", request->karras ? "Karras" : "Automatic");
   append_number (text, "CFG scale", request->guidance > 0 ? request->guidance : info->guidance);
   append_text (text, "Seed", seed);
@@ -412,12 +434,13 @@ pal_recipe_parse (const gchar *text,
   else
     settings[0] = '\0';
 
+  /* A line of its own, with its line break unless it is the first. */
   negative = g_str_has_prefix (copy, NEGATIVE) ? copy : strstr (copy, "\n" NEGATIVE);
   if (negative)
     {
-      const gboolean first = negative == copy;
+      const gsize line_break = *negative == '\n' ? 1 : 0;
 
-      recipe->negative_prompt = g_strdup (negative + strlen (NEGATIVE) + (first ? 0 : 1));
+      recipe->negative_prompt = g_strdup (negative + line_break + strlen (NEGATIVE));
       *negative = '\0';
     }
   recipe->prompt = g_strdup (copy);
