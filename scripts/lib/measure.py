@@ -11,7 +11,8 @@ import sys
 import time
 
 MIB = 1024
-SHOWN = ("palimpsest", "gimp")
+SHOWN = {"palimpsest": "plug-in", "gimp-console": "GIMP"}   # program's name → in the report
+SHORT = 0.5                                                 # s; GIMP asks each plug-in what it is
 
 
 def processes():
@@ -19,9 +20,10 @@ def processes():
     found = {}
     for path in pathlib.Path("/proc").glob("[0-9]*/status"):
         try:
-            fields = dict(line.split(":\t", 1) for line in path.read_text().split("\n") if ":\t" in line)
+            lines = path.read_text().split("\n")
         except OSError:
             continue
+        fields = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         if "VmHWM" in fields:
             found[int(path.parent.name)] = (int(fields["PPid"]), fields["Name"],
                                             int(fields["VmHWM"].split()[0]))
@@ -49,8 +51,9 @@ def main():
             peak[name] = max(peak.get(name, 0), rows[pid][2])
         time.sleep(0.1)
 
-    details = [f"{name} {longest[name]:.1f} s, {peak[name] / MIB:.0f} MiB"
-               for name in sorted(peak, key=peak.get, reverse=True) if name.startswith(SHOWN)]
+    details = [f"{shown} {longest[name]:.1f} s, {peak[name] / MIB:.0f} MiB"
+               for program, shown in SHOWN.items() for name in peak
+               if name.startswith(program) and longest[name] > SHORT]
     row = f"{step:<10} {time.monotonic() - started:7.1f} s   " + "; ".join(details)
     print(row, flush=True)
     with open(report, "a", encoding="utf-8") as out:
