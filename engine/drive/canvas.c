@@ -69,7 +69,7 @@ pal_canvas_plan (const PalModelInfo   *info,
   canvas.content_height = MAX ((gint) lround (height * scale), 1);
   canvas.width          = whole_multiple (canvas.content_width, multiple);
   canvas.height         = whole_multiple (canvas.content_height, multiple);
-  canvas.reduced        = scale < 1.0;
+  canvas.reduced        = canvas.content_width < width || canvas.content_height < height;
 
   if (! whole && MAX (canvas.width, canvas.height) > most)
     {

@@ -28,7 +28,8 @@ gboolean  pal_canvas_wants_two_passes (const PalModelInfo *info, const PalModelT
 
 /* NULL when there is not enough memory. */
 PalImage *pal_canvas_place (const PalCanvas *canvas, const PalImage *image);
-PalImage *pal_canvas_take  (const PalCanvas *canvas, const PalImage *image, gint width, gint height);
+PalImage *pal_canvas_take  (const PalCanvas *canvas, const PalImage *image, gint width,
+                            gint height);
 
 /* mask: a canvas of pixels → [height / factor, width / factor] of 0 .. 1 */
 typedef enum

@@ -155,7 +155,11 @@ pal_codec_encode (PalModel        *model,
     }
 
   for (gsize i = 0; i < n; i++)
-    pixels[i] = isfinite (image->data[i]) ? CLAMP (image->data[i], 0.0f, 1.0f) * 2.0f - 1.0f : -1.0f;
+    {
+      gfloat value = isfinite (image->data[i]) ? image->data[i] : 0.0f;
+
+      pixels[i] = CLAMP (value, 0.0f, 1.0f) * 2.0f - 1.0f;
+    }
 
   pass = (Pass) { model, image->width / factor, image->height / factor, factor, 3, 1,
                   (gint) vae->latent_channels, run_encode, cancellable };

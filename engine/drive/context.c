@@ -42,7 +42,7 @@ pal_context_rect (const PalModelInfo *info,
   gdouble mean     = (selection.width + selection.height) / 2.0;
   gdouble longest  = MAX (image_width, image_height);
   gdouble padding  = MAX (longest * IMAGE_SHARE, mean * SELECTION_SHARE);
-  gint    multiple = MAX (info->multiple_px, 1);
+  gint    multiple = MAX (info->multiple_px, 1), both;
 
   if (selection.width < 1 || selection.height < 1)
     return (PalRect) { 0, 0, image_width, image_height };
@@ -58,10 +58,10 @@ pal_context_rect (const PalModelInfo *info,
   if (intent == PAL_RESTYLE || strength < 1.0)
     padding = MAX (mean * RESTYLE_PADDING, LEAST_RESTYLE_PADDING_PX);
 
-  widen (&rect.x, &rect.width, MAX (selection.width + 2 * (gint) ceil (padding), info->trained_px),
-         multiple, image_width);
-  widen (&rect.y, &rect.height, MAX (selection.height + 2 * (gint) ceil (padding), info->trained_px),
-         multiple, image_height);
+  both = 2 * (gint) ceil (padding);
+  widen (&rect.x, &rect.width, MAX (selection.width + both, info->trained_px), multiple, image_width);
+  widen (&rect.y, &rect.height, MAX (selection.height + both, info->trained_px), multiple,
+         image_height);
 
   return rect;
 }

@@ -13,7 +13,8 @@
  * recorded ones. */
 typedef struct
 {
-  gboolean (*draw) (gpointer data, gfloat *out, gint width, gint height, gint channels, GError **error);
+  gboolean (*draw) (gpointer data, gfloat *out, gint width, gint height, gint channels,
+                    GError **error);
   gpointer   data;
 } PalNoise;
 
@@ -40,7 +41,7 @@ typedef struct
   gboolean            pure_noise;       /* start from noise though there is an image: strength 1 */
   const gfloat       *mask;             /* [h, w], 1 = repaint; NULL = everywhere */
   const gfloat       *masked_image;     /* [h, w, L] scaled latents, for models that take a mask */
-  gint                window, overlap;  /* latent px: denoise in windows of this side, blended; 0 = whole */
+  gint                window, overlap;  /* latent px: denoise in windows of this side; 0 = whole */
   PalSampling        *sampling;
   PalNoise            noise;            /* drawn once at the start, then when the sampler wants */
   PalDiffusionFunc    observe;
@@ -63,8 +64,8 @@ gboolean pal_diffuse (PalModel *model, const PalDiffusion *diffusion, gfloat *la
                       GCancellable *cancellable, GError **error);
 
 /* The same with any denoiser. */
-gboolean pal_diffuse_with (const PalDenoiser *denoiser, const PalDiffusion *diffusion, gfloat *latents,
-                           GCancellable *cancellable, GError **error);
+gboolean pal_diffuse_with (const PalDenoiser *denoiser, const PalDiffusion *diffusion,
+                           gfloat *latents, GCancellable *cancellable, GError **error);
 
 /* A PalNoise that draws from random. */
 PalNoise pal_noise_from_random (gpointer /* PalRandom* */ random);

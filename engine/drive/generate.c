@@ -214,7 +214,8 @@ read_prompts (Run     *run,
   const PalRequest *r = &run->request;
 
   begin_phase (run, PAL_PHASE_TEXT);
-  if (! pal_model_condition (run->model, r->prompt, &run->cond, &run->note, run->cancellable, error))
+  if (! pal_model_condition (run->model, r->prompt, &run->cond, &run->note, run->cancellable,
+                             error))
     return FALSE;
 
   return r->guidance <= 1.0 ||
@@ -336,7 +337,8 @@ prepare_inputs (Run             *run,
   if (! place_mask (run, pass, &mask, error))
     return FALSE;
 
-  inputs->pure_noise = ! picture || (pass->strength >= 1.0 && (! restyle || run->info->source_restyle));
+  inputs->pure_noise = ! picture ||
+                       (pass->strength >= 1.0 && (! restyle || run->info->source_restyle));
   hold = mask && ! takes;
 
   if (picture && (! inputs->pure_noise || hold) &&

@@ -84,7 +84,7 @@ check_images (const PalRequest  *r,
   if (! source)
     {
       if (r->intent != PAL_GENERATE)
-        return refuse (error, "source is missing; it must be given unless the intent is to generate");
+        return refuse (error, "source is missing; it must be given except to generate");
       return check_size (r->width, r->height, error);
     }
 
@@ -102,7 +102,7 @@ check_images (const PalRequest  *r,
     return refuse (error, "mask is %d x %d px; it must be of the source's size, %d x %d px",
                    mask->width, mask->height, source->width, source->height);
   if (r->intent != PAL_GENERATE && pal_image_bounds (mask).width == 0)
-    return refuse (error, "mask is 0 everywhere; it must be above 0 where the picture is to change");
+    return refuse (error, "mask is 0 everywhere; it must be above 0 where the picture may change");
 
   return TRUE;
 }

@@ -22,7 +22,9 @@ void           pal_sampling_free       (PalSampling *sampling);
 
 /* The whole schedule as the reference lists it, before strength cuts it. */
 const gdouble *pal_sampling_timesteps  (const PalSampling *sampling, gsize *n);
-const gdouble *pal_sampling_sigmas     (const PalSampling *sampling, gsize *n);   /* NULL where the reference has none */
+
+/* NULL where the reference has none. */
+const gdouble *pal_sampling_sigmas     (const PalSampling *sampling, gsize *n);
 
 /* Model calls (not user steps: Heun makes two a step, PNDM repeats one) that the
  * walk will make. */
@@ -30,8 +32,8 @@ gint           pal_sampling_n_calls    (const PalSampling *sampling);
 
 /* x = starting latents, n values: noise alone (times the initial sigma) when image
  * is NULL, else the image noised to where the walk starts. */
-void           pal_sampling_start      (const PalSampling *sampling, const gfloat *image, const gfloat *noise,
-                                        gfloat *x, gsize n);
+void           pal_sampling_start      (const PalSampling *sampling, const gfloat *image,
+                                        const gfloat *noise, gfloat *x, gsize n);
 
 /* The image as it looks after call `call` is done (noised to the next level; clean
  * after the last): what the known region is replaced by in masked editing. */
@@ -39,7 +41,8 @@ void           pal_sampling_renoise    (const PalSampling *sampling, gint call, 
                                         const gfloat *noise, gfloat *out, gsize n);
 
 /* model input = x scaled for the model at this call; the timestep that it is told. */
-void           pal_sampling_scale      (const PalSampling *sampling, gint call, const gfloat *x, gfloat *input, gsize n);
+void           pal_sampling_scale      (const PalSampling *sampling, gint call, const gfloat *x,
+                                        gfloat *input, gsize n);
 gdouble        pal_sampling_timestep   (const PalSampling *sampling, gint call);
 
 /* Whether pal_sampling_step () will want noise at this call. */

@@ -86,7 +86,13 @@ void     pal_timesteps_fill  (PalSampling *s, gboolean whole);
 /* Those of the multistep solvers, which divide by steps + 1; last: exclusive end. */
 void     pal_timesteps_fill_multistep (PalSampling *s, gint last);
 
-typedef enum { PAL_RESPACE_NONE, PAL_RESPACE_KARRAS, PAL_RESPACE_EXPONENTIAL, PAL_RESPACE_BETA } PalRespace;
+typedef enum
+{
+  PAL_RESPACE_NONE,
+  PAL_RESPACE_KARRAS,
+  PAL_RESPACE_EXPONENTIAL,
+  PAL_RESPACE_BETA
+} PalRespace;
 
 PalRespace pal_respace       (const PalSampling *s);
 
@@ -154,7 +160,8 @@ pal_mixed (PalMix mix,
 }
 
 /* out = mix of x and output; may alias. */
-void     pal_mix             (PalMix mix, const gfloat *x, const gfloat *output, gfloat *out, gsize n);
+void     pal_mix             (PalMix mix, const gfloat *x, const gfloat *output, gfloat *out,
+                              gsize n);
 
 /* Clamps a clean image where the configuration says so. */
 gdouble  pal_clipped         (const PalSampling *s, gdouble clean);

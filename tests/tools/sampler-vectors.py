@@ -3,9 +3,10 @@
 
     python3 sampler-vectors.py --diffusers CHECKOUT --out ../data/samplers
 
-CHECKOUT is a copy of huggingface/diffusers; of it only src/diffusers/schedulers is read, with small stand-ins for the
-rest of the package. Needs PyTorch and NumPy. Each walk goes into one JSON file: the configuration, the schedule, the
-start, and, joined over all calls, made-up model outputs, the noises drawn and the latents after each step.
+CHECKOUT is a copy of huggingface/diffusers; of it only src/diffusers/schedulers is read, with
+small stand-ins for the rest of the package. Needs PyTorch and NumPy. Each walk goes into one JSON
+file: the configuration, the schedule, the start, and, joined over all calls, made-up model
+outputs, the noises drawn and the latents after each step.
 """
 import argparse
 import importlib
@@ -20,7 +21,8 @@ import torch
 
 N = 5       # latents in a walk
 
-BASE = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+BASE = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012,
+            beta_schedule="scaled_linear")
 V = dict(prediction_type="v_prediction")
 SAMPLE = dict(prediction_type="sample")
 ZERO_SNR = dict(rescale_betas_zero_snr=True, timestep_spacing="trailing", **V)
@@ -35,13 +37,17 @@ DPM, FLOW_EULER = "DPMSolverMultistepScheduler", "FlowMatchEulerDiscreteSchedule
 WALKS = [
     (DDIM, 5, 1.0, 0.0, dict(clip_sample=False, timestep_spacing="trailing")),
     (DDIM, 7, 0.6, 0.5, dict(clip_sample=True, clip_sample_range=0.7, set_alpha_to_one=False)),
-    (DDIM, 6, 1.0, 1.0, dict(clip_sample=False, timestep_spacing="linspace", beta_schedule="squaredcos_cap_v2")),
+    (DDIM, 6, 1.0, 1.0,
+     dict(clip_sample=False, timestep_spacing="linspace", beta_schedule="squaredcos_cap_v2")),
     (DDIM, 5, 1.0, 0.0, dict(clip_sample=False, **ZERO_SNR)),
     (DDIM, 5, 1.0, 0.0, dict(clip_sample=False, beta_schedule="linear", **SAMPLE)),
     (DDPM, 6, 1.0, 0.0, dict(clip_sample=False, steps_offset=1)),
-    (DDPM, 6, 0.7, 0.0, dict(clip_sample=True, variance_type="fixed_large", timestep_spacing="trailing")),
-    (DDPM, 5, 1.0, 0.0, dict(clip_sample=False, variance_type="fixed_small_log", timestep_spacing="linspace", **V)),
-    (PNDM, 8, 1.0, 0.0, dict(skip_prk_steps=True, set_alpha_to_one=True, timestep_spacing="trailing")),
+    (DDPM, 6, 0.7, 0.0,
+     dict(clip_sample=True, variance_type="fixed_large", timestep_spacing="trailing")),
+    (DDPM, 5, 1.0, 0.0,
+     dict(clip_sample=False, variance_type="fixed_small_log", timestep_spacing="linspace", **V)),
+    (PNDM, 8, 1.0, 0.0,
+     dict(skip_prk_steps=True, set_alpha_to_one=True, timestep_spacing="trailing")),
     (PNDM, 7, 0.5, 0.0, dict(skip_prk_steps=True, timestep_spacing="linspace", **V)),
     (PNDM, 6, 1.0, 0.0, dict(skip_prk_steps=False, steps_offset=1)),
     (PNDM, 9, 1.0, 0.0, dict(skip_prk_steps=False, **V)),
@@ -65,25 +71,36 @@ WALKS = [
     (DPM, 8, 1.0, 0.0, dict(solver_order=3)),
     (DPM, 17, 1.0, 0.0, dict(solver_order=3, timestep_spacing="trailing", **V)),
     (DPM, 17, 0.5, 0.0, dict(solver_order=2, solver_type="heun", lower_order_final=False)),
-    (DPM, 16, 1.0, 0.0, dict(euler_at_final=True, final_sigmas_type="sigma_min", use_exponential_sigmas=True)),
+    (DPM, 16, 1.0, 0.0,
+     dict(euler_at_final=True, final_sigmas_type="sigma_min", use_exponential_sigmas=True)),
     (DPM, 6, 1.0, 0.0, dict(algorithm_type="sde-dpmsolver++", use_karras_sigmas=True)),
     (DPM, 8, 1.0, 0.0, dict(algorithm_type="sde-dpmsolver++", solver_order=3, **V)),
     (DPM, 6, 1.0, 0.0, dict(algorithm_type="sde-dpmsolver++", solver_type="heun", **SAMPLE)),
-    (DPM, 8, 1.0, 0.0, dict(algorithm_type="dpmsolver", solver_order=3, final_sigmas_type="sigma_min")),
-    (DPM, 7, 1.0, 0.0, dict(algorithm_type="dpmsolver", solver_type="heun", final_sigmas_type="sigma_min", **V)),
+    (DPM, 8, 1.0, 0.0,
+     dict(algorithm_type="dpmsolver", solver_order=3, final_sigmas_type="sigma_min")),
+    (DPM, 7, 1.0, 0.0,
+     dict(algorithm_type="dpmsolver", solver_type="heun", final_sigmas_type="sigma_min", **V)),
     (DPM, 7, 1.0, 0.0, dict(algorithm_type="sde-dpmsolver", final_sigmas_type="sigma_min")),
-    (DPM, 7, 1.0, 0.0, dict(algorithm_type="sde-dpmsolver", solver_type="heun", final_sigmas_type="sigma_min")),
-    (DPM, 6, 1.0, 0.0, dict(use_karras_sigmas=True, beta_schedule="squaredcos_cap_v2", lambda_min_clipped=-5.1)),
-    (DPM, 6, 1.0, 0.0, dict(lambda_min_clipped=-5.1, beta_schedule="squaredcos_cap_v2", timestep_spacing="leading")),
+    (DPM, 7, 1.0, 0.0,
+     dict(algorithm_type="sde-dpmsolver", solver_type="heun", final_sigmas_type="sigma_min")),
+    (DPM, 6, 1.0, 0.0,
+     dict(use_karras_sigmas=True, beta_schedule="squaredcos_cap_v2", lambda_min_clipped=-5.1)),
+    (DPM, 6, 1.0, 0.0,
+     dict(lambda_min_clipped=-5.1, beta_schedule="squaredcos_cap_v2", timestep_spacing="leading")),
     (DPM, 5, 1.0, 0.0, ZERO_SNR),
     (DPM, 6, 1.0, 0.0, dict(flow_shift=3.0, **FLOW)),
     (UNIPC, 6, 1.0, 0.0, dict(solver_order=1)),
     (UNIPC, 8, 1.0, 0.0, dict(solver_order=3)),
-    (UNIPC, 7, 0.7, 0.0, dict(solver_type="bh1", timestep_spacing="trailing", final_sigmas_type="sigma_min", **V)),
-    (UNIPC, 8, 1.0, 0.0, dict(solver_type="bh1", solver_order=3, use_karras_sigmas=True, final_sigmas_type="sigma_min")),
+    (UNIPC, 7, 0.7, 0.0,
+     dict(solver_type="bh1", timestep_spacing="trailing", final_sigmas_type="sigma_min", **V)),
+    (UNIPC, 8, 1.0, 0.0,
+     dict(solver_type="bh1", solver_order=3, use_karras_sigmas=True,
+          final_sigmas_type="sigma_min")),
     (UNIPC, 7, 1.0, 0.0, dict(predict_x0=False, final_sigmas_type="sigma_min")),
-    (UNIPC, 7, 1.0, 0.0, dict(disable_corrector=[0, 2], use_exponential_sigmas=True, final_sigmas_type="sigma_min")),
-    (UNIPC, 7, 1.0, 0.0, dict(solver_order=3, lower_order_final=False, final_sigmas_type="sigma_min", **SAMPLE)),
+    (UNIPC, 7, 1.0, 0.0,
+     dict(disable_corrector=[0, 2], use_exponential_sigmas=True, final_sigmas_type="sigma_min")),
+    (UNIPC, 7, 1.0, 0.0,
+     dict(solver_order=3, lower_order_final=False, final_sigmas_type="sigma_min", **SAMPLE)),
     (UNIPC, 5, 1.0, 0.0, ZERO_SNR),
     (UNIPC, 6, 1.0, 0.0, dict(flow_shift=2.0, **FLOW)),
     (FLOW_EULER, 6, 1.0, 0.0, dict(shift=3.0)),
@@ -104,7 +121,8 @@ class ConfigMixin:
 
 def register_to_config(init):
     def wrapped(self, **values):
-        full = {name: p.default for name, p in inspect.signature(init).parameters.items() if name != "self"}
+        parameters = inspect.signature(init).parameters
+        full = {name: p.default for name, p in parameters.items() if name != "self"}
         full.update(values)
         self._config = types.SimpleNamespace(**full)
         init(self, **full)
@@ -123,26 +141,34 @@ def stand_ins(checkout, noises):
         noises.append(torch.randn(shape, generator=stand_ins.generator))
         return noises[-1]
 
-    logger = types.SimpleNamespace(warning=lambda *a, **k: None, info=lambda *a, **k: None)
+    def ignore(*unused, **more):
+        return None
+
+    logging = types.SimpleNamespace(
+        get_logger=lambda name: types.SimpleNamespace(warning=ignore, info=ignore))
+    mixin = type("SchedulerMixin", (), {})
     modules = {
         "reference": {}, "reference.schedulers": {},
-        "reference.configuration_utils": dict(ConfigMixin=ConfigMixin, register_to_config=register_to_config),
-        "reference.utils": dict(BaseOutput=Output, deprecate=lambda *a, **k: None, is_scipy_available=lambda: False,
-                                logging=types.SimpleNamespace(get_logger=lambda name: logger)),
+        "reference.configuration_utils": dict(ConfigMixin=ConfigMixin,
+                                              register_to_config=register_to_config),
+        "reference.utils": dict(BaseOutput=Output, deprecate=ignore, logging=logging,
+                                is_scipy_available=lambda: False),
         "reference.utils.torch_utils": dict(randn_tensor=randn),
-        "reference.schedulers.scheduling_utils": dict(KarrasDiffusionSchedulers=[], SchedulerMixin=type("SchedulerMixin", (), {}),
-                                                      SchedulerOutput=Output),
+        "reference.schedulers.scheduling_utils": dict(
+            KarrasDiffusionSchedulers=[], SchedulerMixin=mixin, SchedulerOutput=Output),
     }
     for name, content in modules.items():
         sys.modules[name] = module = types.ModuleType(name)
         module.__dict__.update(content)
         module.__path__ = []
-    sys.modules["reference.schedulers"].__path__ = [os.path.join(checkout, "src", "diffusers", "schedulers")]
+    folder = os.path.join(checkout, "src", "diffusers", "schedulers")
+    sys.modules["reference.schedulers"].__path__ = [folder]
 
 
 def scheduler_class(name):
-    special = {EULER: "euler_discrete", EULER_A: "euler_ancestral_discrete", HEUN: "heun_discrete",
-               DPM: "dpmsolver_multistep", UNIPC: "unipc_multistep", FLOW_EULER: "flow_match_euler_discrete"}
+    special = {EULER: "euler_discrete", EULER_A: "euler_ancestral_discrete",
+               HEUN: "heun_discrete", DPM: "dpmsolver_multistep", UNIPC: "unipc_multistep",
+               FLOW_EULER: "flow_match_euler_discrete"}
     file = special.get(name, name.replace("Scheduler", "").lower())
     return getattr(importlib.import_module("reference.schedulers.scheduling_" + file), name)
 
@@ -182,12 +208,17 @@ def walk(name, steps, strength, eta, options, noises):
     config = {**base, **options}
     scheduler = scheduler_class(name)(**config)
     scheduler.set_timesteps(steps)
-    first = begin(scheduler, steps, strength, name == FLOW_EULER or "use_flow_sigmas" in options)
+    flow = name == FLOW_EULER or "use_flow_sigmas" in options
+    first = begin(scheduler, steps, strength, flow)
     shape = (1, 1, 1, N)
-    image, noise = torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
+    image = torch.randn(shape, generator=generator)
+    noise = torch.randn(shape, generator=generator)
     timesteps = scheduler.timesteps[first:]
-    record = {"class": name, "config": config, "steps": steps, "strength": strength, "eta": eta,
-              "inputs": [], "outputs": [], "noises": [], "after": [], "timesteps": numbers(scheduler.timesteps), "image": numbers(image), "noise": numbers(noise)}
+    record = {"class": name, "config": config, "steps": steps, "strength": strength,
+              "eta": eta,
+              "inputs": [], "outputs": [], "noises": [], "after": [],
+              "timesteps": numbers(scheduler.timesteps), "image": numbers(image),
+              "noise": numbers(noise)}
     if name not in (DDIM, DDPM, PNDM, LCM):
         record["sigmas"] = numbers(scheduler.sigmas)
     if strength == 1:
@@ -199,7 +230,8 @@ def walk(name, steps, strength, eta, options, noises):
         scaled = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
         output = torch.randn(shape, generator=generator)
         noises.clear()
-        x = scheduler.step(output, t, x, **known(scheduler, {"eta": eta, "generator": generator})).prev_sample
+        more = known(scheduler, {"eta": eta, "generator": generator})
+        x = scheduler.step(output, t, x, **more).prev_sample
         record["inputs"] += numbers(scaled)
         record["outputs"] += numbers(output)
         record["noises"] += numbers(noises[0]) if noises else []
@@ -209,7 +241,8 @@ def walk(name, steps, strength, eta, options, noises):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--diffusers", required=True, help="checkout of huggingface/diffusers")
     parser.add_argument("--out", required=True, help="folder to write")
     args = parser.parse_args()
@@ -217,7 +250,10 @@ def main():
     stand_ins(args.diffusers, noises)
     os.makedirs(args.out, exist_ok=True)
     for i, (name, steps, strength, eta, options) in enumerate(WALKS):
-        short = name.replace("Scheduler", "").replace("Discrete", "").replace("Multistep", "").lower()
+        short = name
+        for word in ("Scheduler", "Discrete", "Multistep"):
+            short = short.replace(word, "")
+        short = short.lower()
         with open(os.path.join(args.out, f"{i:02d}-{short}.json"), "w") as file:
             json.dump(walk(name, steps, strength, eta, options, noises), file)
             file.write("\n")

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The diffusion loop with a made-up denoiser: batch order, guidance, held region,
+ * inputs of a model with mask, windows, noise, cancelling, failures. */
+
+#include <math.h>
+#include <string.h>
+
+#include "base/debug.h"
+#include "base/random.h"
+#include "drive/diffusion.h"
+
+#define W 12
+#define H 10
+#define L 2
+#define N (W * H * L)
+#define STEPS 6
+
+#define COND   0.5f
+#define UNCOND 0.2f
+
+typedef struct
+{
+  PalDenoiser   denoiser;
+  gint          calls, nan_at;
+  gboolean      with_mask, pointwise;
+  GCancellable *cancel;
+  gint          cancel_at;
+  gint          widest;
+} Fake;
+
+/* Predicts the clean picture: a constant by prompt, or for pointwise some function of
+ * the input. The context's first number tells the prompts apart. */
+static gboolean
+denoise (gpointer       data,
+         gint           batch,
+         gint           width,
+         gint           height,
+         const gfloat  *x,
+         gdouble        timestep,
+         const gfloat  *context,
+         gint64         tokens,
+         gfloat        *out,
+         GCancellable  *cancellable,
+         GError       **error)
+{
+  Fake *fake = data;
+  gsize in   = (gsize) fake->denoiser.in_channels, pixels = (gsize) (width * height);
+
+  g_assert_cmpint (tokens, ==, 3);
+  fake->widest = MAX (fake->widest, width);
+  for (gsize i = 0; i < (gsize) batch * pixels; i++)
+    for (gsize c = 0; c < L; c++)
+      {
+        const gfloat *from = x + i * in;
+
+        out[i * L + c] = context[i / pixels * 3];
+        if (fake->pointwise)
+          out[i * L + c] = sinf (3.0f * from[c]) * 0.5f;
+        if (fake->with_mask)
+          {
+            g_assert_true (from[L] == 0.0f || from[L] == 1.0f);
+            g_assert_cmpfloat (from[L + 1 + c], ==, 7.0f + (gfloat) c);
+          }
+      }
+
+  if (++fake->calls == fake->nan_at)
+    out[5] = NAN;
+  if (fake->calls == fake->cancel_at)
+    g_cancellable_cancel (fake->cancel);
+
+  return TRUE;
+}
+
+static PalSampling *
+new_sampling (gdouble strength)
+{
+  g_autoptr (PalJson) json = pal_json_parse ("{ \"prediction_type\": \"sample\", "
+                                             "\"clip_sample\": false }", -1, "test", NULL);
+  PalScheduleConfig   config;
+  PalSampling        *s;
+
+  g_assert_true (pal_schedule_config_read (json, &config, NULL));
+  s = pal_sampling_new (pal_sampler_find ("ddim", NULL), &config, STEPS, strength, 0.0, NULL);
+  g_assert_nonnull (s);
+  pal_schedule_config_clear (&config);
+
+  return s;
+}
+
+typedef struct
+{
+  Fake         fake;
+  PalDiffusion d;
+  PalCondition cond, uncond;
+  gfloat       states[2][3];
+  gfloat       image[N], mask[W * H], masked[N], out[N];
+} Setup;
+
+static void
+setup_init (Setup       *s,
+            PalSampling *sampling,
+            PalRandom   *random)
+{
+  *s = (Setup) {
+    .fake   = { .denoiser = { L, L, denoise, &s->fake } },
+    .states = { { COND, 0.0f, 0.0f }, { UNCOND, 0.0f, 0.0f } }
+  };
+  s->cond   = (PalCondition) { 3, 1, s->states[0] };
+  s->uncond = (PalCondition) { 3, 1, s->states[1] };
+  s->d      = (PalDiffusion) { .width = W, .height = H, .cond = &s->cond, .guidance = 1.0,
+                               .sampling = sampling, .noise = pal_noise_from_random (random) };
+
+  for (gsize i = 0; i < N; i++)
+    {
+      s->image[i]  = (gfloat) i / N;
+      s->masked[i] = 7.0f + (gfloat) (i % L);
+    }
+  for (gsize i = 0; i < W * H; i++)
+    s->mask[i] = i % W < W / 2 ? 0.0f : 1.0f;
+}
+
+static gboolean
+go (Setup   *s,
+    GError **error)
+{
+  return pal_diffuse_with (&s->fake.denoiser, &s->d, s->out, s->fake.cancel, error);
+}
+
+static void
+test_guidance (void)
+{
+  g_autoptr (PalSampling) sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  Setup                   s;
+
+  setup_init (&s, sampling, random);
+  s.d.uncond   = &s.uncond;
+  s.d.guidance = 3.0;
+  g_assert_true (go (&s, NULL));
+  for (gsize i = 0; i < N; i++)
+    g_assert_cmpfloat_with_epsilon (s.out[i], UNCOND + 3.0f * (COND - UNCOND), 1e-5f);
+  g_assert_cmpint (s.fake.calls, ==, STEPS);
+}
+
+static void
+test_held_region (void)
+{
+  for (gint part = 0; part < 2; part++)
+    {
+      g_autoptr (PalSampling) sampling = new_sampling (part ? 0.5 : 1.0);
+      g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+      Setup                   s;
+
+      setup_init (&s, sampling, random);
+      s.d.image      = s.image;
+      s.d.mask       = s.mask;
+      s.d.pure_noise = ! part;
+      g_assert_true (go (&s, NULL));
+      for (gsize i = 0; i < N; i++)
+        if (s.mask[i / L] == 0.0f)
+          g_assert_cmpfloat (s.out[i], ==, s.image[i]);
+        else
+          g_assert_cmpfloat_with_epsilon (s.out[i], COND, 1e-5f);
+      g_assert_cmpint (s.fake.calls, ==, part ? STEPS / 2 : STEPS);
+    }
+}
+
+static void
+test_mask_input (void)
+{
+  g_autoptr (PalSampling) sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  Setup                   s;
+
+  setup_init (&s, sampling, random);
+  s.fake.denoiser.in_channels = 2 * L + 1;
+  s.fake.with_mask            = TRUE;
+  s.d.mask                    = s.mask;
+  s.d.masked_image            = s.masked;
+  g_assert_true (go (&s, NULL));
+
+  /* The model answers for all of it: nothing is put back. */
+  for (gsize i = 0; i < N; i++)
+    g_assert_cmpfloat_with_epsilon (s.out[i], COND, 1e-5f);
+}
+
+/* A denoiser that looks at one pixel at a time gives the same in windows. */
+static void
+test_windows (void)
+{
+  gfloat whole[N];
+
+  for (gint window = 0; window < 8; window += 7)
+    {
+      g_autoptr (PalSampling) sampling = new_sampling (1.0);
+      g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+      Setup                   s;
+
+      setup_init (&s, sampling, random);
+      s.fake.pointwise = TRUE;
+      s.d.uncond       = &s.uncond;
+      s.d.guidance     = 2.0;
+      s.d.window       = window;
+      s.d.overlap      = window / 3;
+      g_assert_true (go (&s, NULL));
+      g_assert_cmpint (s.fake.widest, ==, window ? window : W);
+
+      if (! window)
+        memcpy (whole, s.out, sizeof whole);
+      for (gsize i = 0; i < N; i++)
+        g_assert_cmpfloat_with_epsilon (s.out[i], whole[i], 1e-4f);
+    }
+}
+
+static void
+test_repeatable (void)
+{
+  gfloat first[N];
+
+  for (gint i = 0; i < 3; i++)
+    {
+      g_autoptr (PalSampling) sampling = new_sampling (1.0);
+      g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, i < 2 ? 1 : 2);
+      Setup                   s;
+
+      setup_init (&s, sampling, random);
+      s.fake.pointwise = TRUE;
+      g_assert_true (go (&s, NULL));
+      if (i == 0)
+        memcpy (first, s.out, sizeof first);
+      g_assert_cmpint (memcmp (first, s.out, sizeof first) == 0, ==, i < 2);
+    }
+}
+
+static void
+test_cancel (void)
+{
+  g_autoptr (PalSampling)  sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)    random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  g_autoptr (GCancellable) cancel   = g_cancellable_new ();
+  g_autoptr (GError)       error    = NULL;
+  Setup                    s;
+
+  setup_init (&s, sampling, random);
+  s.fake.cancel    = cancel;
+  s.fake.cancel_at = 2;
+  g_assert_false (go (&s, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (s.fake.calls, ==, 2);
+}
+
+static void
+test_not_finite (void)
+{
+  g_autoptr (PalSampling) sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  g_autoptr (GError)      error    = NULL;
+  Setup                   s;
+
+  setup_init (&s, sampling, random);
+  s.fake.nan_at = 3;
+  g_assert_false (go (&s, &error));
+  g_assert_error (error, PAL_ERROR, PAL_ERROR_DEVICE);
+  g_assert_nonnull (strstr (error->message, "not finite at step 3 of 6"));
+}
+
+static void
+test_no_memory (void)
+{
+  guint failures = 0;
+
+  for (guint n = 1; n < 60; n++)
+    {
+      g_autoptr (PalSampling) sampling = new_sampling (1.0);
+      g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+      g_autoptr (GError)      error    = NULL;
+      Setup                   s;
+      gboolean                ok;
+
+      setup_init (&s, sampling, random);
+      s.d.uncond = &s.uncond;
+      s.d.window = 5;
+      pal_fault_arm (PAL_FAULT_ALLOC, n);
+      ok = go (&s, &error);
+      pal_fault_arm (PAL_FAULT_ALLOC, 0);
+      if (ok)
+        continue;
+
+      g_assert_error (error, PAL_ERROR, PAL_ERROR_MEMORY);
+      failures++;
+    }
+
+  g_assert_cmpuint (failures, >=, 10);
+}
+
+/* The reference draws planes. */
+static void
+test_noise_order (void)
+{
+  g_autoptr (PalRandom) a = pal_random_new (PAL_RANDOM_TORCH, 3);
+  g_autoptr (PalRandom) b = pal_random_new (PAL_RANDOM_TORCH, 3);
+  PalNoise              noise = pal_noise_from_random (b);
+  gfloat                planes[N], pixels[N];
+
+  pal_random_normal (a, planes, N);
+  g_assert_true (noise.draw (noise.data, pixels, W, H, L, NULL));
+  for (gsize i = 0; i < W * H; i++)
+    for (gsize c = 0; c < L; c++)
+      g_assert_cmpfloat (pixels[i * L + c], ==, planes[c * W * H + i]);
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/loop/guidance", test_guidance);
+  g_test_add_func ("/loop/held-region", test_held_region);
+  g_test_add_func ("/loop/mask-input", test_mask_input);
+  g_test_add_func ("/loop/windows", test_windows);
+  g_test_add_func ("/loop/repeatable", test_repeatable);
+  g_test_add_func ("/loop/cancel", test_cancel);
+  g_test_add_func ("/loop/not-finite", test_not_finite);
+  g_test_add_func ("/loop/no-memory", test_no_memory);
+  g_test_add_func ("/loop/noise-order", test_noise_order);
+
+  return g_test_run ();
+}
