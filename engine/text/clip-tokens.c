@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "io/json.h"
 #include "text/clip-tokens.h"
+#include "text/clip-words.h"
 
 /* Far above any vocabulary, so that ids can't overflow. */
 #define MAX_ID (1 << 24)
@@ -47,8 +48,6 @@ static const struct
   [UNK] = { "unk_token", "<|endoftext|>" },
   [PAD] = { "pad_token", "<|endoftext|>" },
 };
-
-static const gchar *const contractions[] = { "'s", "'t", "'re", "'ve", "'m", "'ll", "'d" };
 
 struct _PalClipTokenizer
 {
@@ -291,91 +290,6 @@ read_merges (PalClipTokenizer *tokenizer,
   return TRUE;
 }
 
-/* White_Space of Unicode; g_unichar_isspace () lacks two of them. */
-static gboolean
-is_space (gunichar c)
-{
-  return (c >= 0x09 && c <= 0x0d) || c == 0x85 || g_unichar_isspace (c);
-}
-
-/* GLib's leaves out what has a lower case but is no letter: Roman numerals and
- * circled letters. */
-static gunichar
-to_lower (gunichar c)
-{
-  if (c >= 0x2160 && c <= 0x216f)
-    return c + 0x10;
-
-  if (c >= 0x24b6 && c <= 0x24cf)
-    return c + 0x1a;
-
-  return g_unichar_tolower (c);
-}
-
-/* Composed, each run of white space one space, lower case. */
-static gchar *
-normalize (const gchar *text,
-           gsize        length)
-{
-  g_autofree gchar *composed = g_utf8_normalize (text, (gssize) length, G_NORMALIZE_NFC);
-  GString          *out      = g_string_sized_new (length);
-
-  for (const gchar *at = composed; *at; at = g_utf8_next_char (at))
-    {
-      const gunichar c = g_utf8_get_char (at);
-
-      if (! is_space (c))
-        g_string_append_unichar (out, to_lower (c));
-      else if (at == composed || ! is_space (g_utf8_get_char (g_utf8_prev_char (at))))
-        g_string_append_c (out, ' ');
-
-      /* The one letter whose lower case is two characters. */
-      if (c == 0x130)
-        g_string_append_unichar (out, 0x307);
-    }
-
-  return g_string_free (out, FALSE);
-}
-
-typedef enum { SPACE, LETTER, NUMBER, OTHER } Kind;
-
-static Kind
-kind_of (gunichar c)
-{
-  switch (g_unichar_type (c))
-    {
-    case G_UNICODE_LOWERCASE_LETTER:
-    case G_UNICODE_MODIFIER_LETTER:
-    case G_UNICODE_OTHER_LETTER:
-    case G_UNICODE_TITLECASE_LETTER:
-    case G_UNICODE_UPPERCASE_LETTER:
-      return LETTER;
-    case G_UNICODE_DECIMAL_NUMBER:
-    case G_UNICODE_LETTER_NUMBER:
-    case G_UNICODE_OTHER_NUMBER:
-      return NUMBER;
-    default:
-      return is_space (c) ? SPACE : OTHER;
-    }
-}
-
-/* End of the word that starts at text, which is no space. */
-static const gchar *
-word_end (const gchar *text)
-{
-  const Kind kind = kind_of (g_utf8_get_char (text));
-
-  for (gsize i = 0; i < G_N_ELEMENTS (contractions); i++)
-    if (g_str_has_prefix (text, contractions[i]))
-      return text + strlen (contractions[i]);
-
-  text = g_utf8_next_char (text);
-  while (kind != NUMBER && *text && kind_of (g_utf8_get_char (text)) == kind)
-    text = g_utf8_next_char (text);
-
-  return text;
-}
-
 static const Merge *
 find_merge (const PalClipTokenizer *tokenizer,
             const gint32           *pair)
@@ -432,21 +346,11 @@ encode_words (const PalClipTokenizer *tokenizer,
               GArray                 *out)
 {
   g_autofree gchar *part = g_strndup (text, (gsize) (end - text));
+  const gchar      *next = part;
+  const gchar      *word;
 
-  for (const gchar *at = part; *at;)
-    {
-      const gchar *next;
-
-      if (is_space (g_utf8_get_char (at)))
-        {
-          at = g_utf8_next_char (at);
-          continue;
-        }
-
-      next = word_end (at);
-      encode_word (tokenizer, at, (gsize) (next - at), out);
-      at = next;
-    }
+  while ((word = pal_clip_next_word (&next)))
+    encode_word (tokenizer, word, (gsize) (next - word), out);
 }
 
 /* The first place where a special token stands, the longest one there. */
@@ -493,7 +397,7 @@ encode_part (const PalClipTokenizer *tokenizer,
         encode_words (tokenizer, text, end, out);
       else if (end > text)
         {
-          g_autofree gchar *part = normalize (text, (gsize) (end - text));
+          g_autofree gchar *part = pal_clip_normalize (text, (gsize) (end - text));
 
           encode_part (tokenizer, TRUE, part, out);
         }

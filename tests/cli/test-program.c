@@ -432,13 +432,13 @@ test_interrupt (void)
   gchar                       *folder  = support_folder ();
   g_autofree gchar            *model   = tiny_model ();
   g_autofree gchar            *output  = g_build_filename (folder, "out.png", NULL);
-  g_autoptr (GSubprocess)      process = start (G_SUBPROCESS_FLAGS_STDERR_PIPE, NULL,
-                                                WORDS ("generate", "-p", "x", "-M", model, "--steps",
-                                                       "999", "--sampler", "euler", "--size", "96x96",
-                                                       "-o", output, "--progress"));
+  g_autoptr (GSubprocess)      process = NULL;
   g_autoptr (GDataInputStream) lines   = NULL;
   gboolean                     sent    = FALSE;
 
+  process = start (G_SUBPROCESS_FLAGS_STDERR_PIPE, NULL,
+                   WORDS ("generate", "-p", "x", "-M", model, "--steps", "999", "--sampler",
+                          "euler", "--size", "96x96", "-o", output, "--progress"));
   lines = g_data_input_stream_new (g_subprocess_get_stderr_pipe (process));
   for (;;)
     {
