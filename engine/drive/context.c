@@ -59,7 +59,8 @@ pal_context_rect (const PalModelInfo *info,
     padding = MAX (mean * RESTYLE_PADDING, LEAST_RESTYLE_PADDING_PX);
 
   both = 2 * (gint) ceil (padding);
-  widen (&rect.x, &rect.width, MAX (selection.width + both, info->trained_px), multiple, image_width);
+  widen (&rect.x, &rect.width, MAX (selection.width + both, info->trained_px), multiple,
+         image_width);
   widen (&rect.y, &rect.height, MAX (selection.height + both, info->trained_px), multiple,
          image_height);
 

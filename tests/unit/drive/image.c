@@ -275,6 +275,8 @@ test_spread (void)
 static void
 test_to_rgb (void)
 {
+  static const gfloat  seen[]   = { 0.3f, 0.6f, 0.9f, 1.0f };
+  static const gfloat  hidden[] = { 1.0f, 0.0f, 0.0f, 0.0f };
   g_autoptr (PalImage) clear = pal_image_new (6, 4, 4);
   g_autoptr (PalImage) grey  = noise_image (6, 4, 1);
   g_autoptr (PalImage) half  = pal_image_new (16, 16, 4);
@@ -290,9 +292,7 @@ test_to_rgb (void)
     }
 
   for (gsize i = 0; i < 256; i++)
-    memcpy (half->data + i * 4,
-            i % 16 < 8 ? (gfloat[]) { 0.3f, 0.6f, 0.9f, 1.0f } : (gfloat[]) { 1.0f, 0.0f, 0.0f, 0.0f },
-            16);
+    memcpy (half->data + i * 4, i % 16 < 8 ? seen : hidden, sizeof seen);
   c = pal_image_to_rgb (half);
   for (gsize i = 0; i < 256; i++)
     for (gsize k = 0; k < 3; k++)

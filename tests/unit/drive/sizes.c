@@ -52,7 +52,8 @@ test_context (void)
 
   for (gint i = 0; i < ROUNDS; i++)
     {
-      gint         width   = g_rand_int_range (rand, 1, 3000), height = g_rand_int_range (rand, 1, 3000);
+      gint         width   = g_rand_int_range (rand, 1, 3000);
+      gint         height  = g_rand_int_range (rand, 1, 3000);
       gint         trained = 1 << g_rand_int_range (rand, 6, 11), multiple = 1 << (i % 5);
       PalModelInfo info    = model_info (trained, multiple);
       PalRect      s       = random_selection (rand, width, height), r;
@@ -68,7 +69,8 @@ static void
 test_context_rules (void)
 {
   PalModelInfo info = model_info (512, 8);
-  PalRect      small = { 900, 500, 100, 100 }, large = { 500, 500, 600, 400 }, none = { 0, 0, 0, 0 };
+  PalRect      small = { 900, 500, 100, 100 }, large = { 500, 500, 600, 400 };
+  PalRect      none  = { 0, 0, 0, 0 };
   PalRect      r;
 
   /* A small selection is sampled at the model's native size. */
@@ -102,7 +104,8 @@ test_windows (void)
 
   for (gint i = 0; i < 300; i++)
     {
-      gint               size = g_rand_int_range (rand, 2, 40), overlap = g_rand_int_range (rand, 0, size);
+      gint               size    = g_rand_int_range (rand, 2, 40);
+      gint               overlap = g_rand_int_range (rand, 0, size);
       PalWindows         w    = { g_rand_int_range (rand, 1, 150), g_rand_int_range (rand, 1, 150),
                                   size, MIN (overlap, size / 2) };
       gsize              n    = (gsize) w.width * (gsize) w.height;
@@ -119,7 +122,8 @@ test_windows (void)
         {
           PalRect r = pal_windows_nth (&w, k);
 
-          g_assert_true (r.x >= 0 && r.y >= 0 && r.x + r.width <= w.width && r.y + r.height <= w.height);
+          g_assert_true (r.x >= 0 && r.x + r.width <= w.width);
+          g_assert_true (r.y >= 0 && r.y + r.height <= w.height);
           g_assert_true (r.width == MIN (size, w.width) && r.height == MIN (size, w.height));
           pal_window_cut (in, w.width, r, 2, tile);
           pal_blend_add (&blend, r, tile);
@@ -142,7 +146,8 @@ test_window_overlap (void)
 
       for (guint k = 1; k < pal_windows_count (&w); k++)
         g_assert_cmpint (pal_windows_nth (&w, k - 1).x + 32 - pal_windows_nth (&w, k).x, >=, 8);
-      g_assert_cmpint (pal_windows_nth (&w, pal_windows_count (&w) - 1).x + MIN (32, length), ==, length);
+      g_assert_cmpint (pal_windows_nth (&w, pal_windows_count (&w) - 1).x + MIN (32, length), ==,
+                       length);
     }
 }
 
@@ -181,11 +186,13 @@ test_canvas (void)
       gint           trained = 1 << g_rand_int_range (rand, 6, 11), factor = 1 << (i % 4);
       PalModelInfo   info    = model_info (trained, 8);
       PalModelTraits traits  = { .window_px = i % 3 ? 0 : 256, .window_overlap_px = 64 };
-      gint           width   = g_rand_int_range (rand, 1, 5000), height = g_rand_int_range (rand, 1, 5000);
+      gint           width   = g_rand_int_range (rand, 1, 5000);
+      gint           height  = g_rand_int_range (rand, 1, 5000);
       gboolean       whole   = i % 2;
       gint           window  = i % 3 ? info.trained_max_px : 256;
       PalCanvas      c       = pal_canvas_plan (&info, &traits, factor, width, height, whole);
-      gdouble        sx      = (gdouble) c.content_width / width, sy = (gdouble) c.content_height / height;
+      gdouble        sx      = (gdouble) c.content_width / width;
+      gdouble        sy      = (gdouble) c.content_height / height;
 
       g_assert_true (c.width % 8 == 0 && c.width % factor == 0);
       g_assert_true (c.height % 8 == 0 && c.height % factor == 0);

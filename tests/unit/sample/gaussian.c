@@ -163,7 +163,8 @@ run (const Setup *setup)
   g_autofree gfloat      *noise    = g_new (gfloat, N);
   g_autofree gfloat      *x        = g_new (gfloat, N);
   g_autofree gfloat      *start    = g_new (gfloat, N);
-  Level                   level    = level_of (pal_sampling_timestep (sampling, 0), setup->prediction);
+  Level                   level    = level_of (pal_sampling_timestep (sampling, 0),
+                                               setup->prediction);
   Outcome                 out      = { 0.0, 0.0, 0.0 };
 
   pal_random_normal (random, image, N);

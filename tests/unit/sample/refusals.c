@@ -20,8 +20,10 @@ typedef struct
 static const Refusal refusals[] = {
   { "ddim", "{ \"thresholding\": true }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "thresholding" },
   { "dpmpp-2m", "{ \"thresholding\": true }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "thresholding" },
-  { "dpmpp-2m", "{ \"use_lu_lambdas\": true }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "use_lu_lambdas" },
-  { "dpmpp-2m", "{ \"algorithm_type\": \"x\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "algorithm_type" },
+  { "dpmpp-2m", "{ \"use_lu_lambdas\": true }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED,
+    "use_lu_lambdas" },
+  { "dpmpp-2m", "{ \"algorithm_type\": \"x\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED,
+    "algorithm_type" },
   { "dpmpp-2m", "{ \"algorithm_type\": \"dpmsolver\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED,
     "sigma_min" },
   { "dpmpp-2m", "{ \"variance_type\": \"learned\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED,
@@ -34,17 +36,22 @@ static const Refusal refusals[] = {
   { "euler", "{ \"beta_schedule\": \"laplace\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "laplace" },
   { "euler", "{ \"timestep_spacing\": \"wide\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "wide" },
   { "euler", "{ \"prediction_type\": 3 }", 5, 1.0, 0.0, PAL_ERROR_FORMAT, "prediction_type" },
-  { "euler", "{ \"final_sigmas_type\": \"x\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "final_sigmas_type" },
-  { "euler", "{ \"num_train_timesteps\": 1 }", 5, 1.0, 0.0, PAL_ERROR_FORMAT, "num_train_timesteps" },
+  { "euler", "{ \"final_sigmas_type\": \"x\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED,
+    "final_sigmas_type" },
+  { "euler", "{ \"num_train_timesteps\": 1 }", 5, 1.0, 0.0, PAL_ERROR_FORMAT,
+    "num_train_timesteps" },
   { "euler", "{ \"num_train_timesteps\": 5000000 }", 5, 1.0, 0.0, PAL_ERROR_FORMAT,
     "num_train_timesteps" },
-  { "euler", "{ \"trained_betas\": [ 0.1, 0.2 ] }", 5, 1.0, 0.0, PAL_ERROR_FORMAT, "trained_betas" },
+  { "euler", "{ \"trained_betas\": [ 0.1, 0.2 ] }", 5, 1.0, 0.0, PAL_ERROR_FORMAT,
+    "trained_betas" },
   { "euler", "{ \"beta_end\": 1.5 }", 5, 1.0, 0.0, PAL_ERROR_FORMAT, "beta_end" },
   { "euler", "{ \"use_karras_sigmas\": true, \"sigma_min\": -1 }", 5, 1.0, 0.0, PAL_ERROR_FORMAT,
     "sigma_min" },
   { "pndm", "{ \"prediction_type\": \"sample\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "pndm" },
-  { "ddim", "{ \"prediction_type\": \"flow_prediction\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "flow" },
-  { "euler", "{ \"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"use_dynamic_shifting\": true }",
+  { "ddim", "{ \"prediction_type\": \"flow_prediction\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED,
+    "flow" },
+  { "euler",
+    "{ \"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"use_dynamic_shifting\": true }",
     5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "use_dynamic_shifting" },
   { "lcm", "{ }", 51, 1.0, 0.0, PAL_ERROR_ARGUMENT, "50" },
   { "euler", "{ }", 0, 1.0, 0.0, PAL_ERROR_ARGUMENT, "steps" },
@@ -98,8 +105,13 @@ test_refusals (void)
 static void
 test_defaults (void)
 {
-  static const struct { const gchar *class_name; gdouble beta_end; gboolean clip, one; gint spacing; }
-  rows[] = {
+  static const struct
+  {
+    const gchar *class_name;
+    gdouble      beta_end;
+    gboolean     clip, one;
+    gint         spacing;
+  } rows[] = {
     { "DDIMScheduler", 0.02, TRUE, TRUE, PAL_SPACING_LEADING },
     { "PNDMScheduler", 0.02, FALSE, FALSE, PAL_SPACING_LEADING },
     { "LCMScheduler", 0.012, FALSE, TRUE, PAL_SPACING_LEADING },

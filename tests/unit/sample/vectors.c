@@ -152,7 +152,9 @@ open_sampling (PalJson  *json,
     config.spacing = PAL_SPACING_LINSPACE;
 
   sampler  = pal_sampler_find (class_name, error);
-  sampling = sampler ? pal_sampling_new (sampler, &config, (gint) steps, strength, eta, error) : NULL;
+  sampling = NULL;
+  if (sampler)
+    sampling = pal_sampling_new (sampler, &config, (gint) steps, strength, eta, error);
   pal_schedule_config_clear (&config);
 
   return sampling;

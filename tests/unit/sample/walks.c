@@ -134,11 +134,18 @@ image_latents (Case *c)
   return mean;
 }
 
+/* A U-Net's input and a transformer's are called differently. */
+static const gchar *
+input_name (Case *c)
+{
+  return case_has (c, "den.0.sample") ? "den.0.sample" : "den.0.hidden_states";
+}
+
 static void
 check_start (Walk *w,
              gboolean from_noise)
 {
-  const gchar       *name  = case_has (w->c, "den.0.sample") ? "den.0.sample" : "den.0.hidden_states";
+  const gchar       *name  = input_name (w->c);
   g_autofree gfloat *input = g_new (gfloat, w->n);
 
   pal_sampling_start (w->sampling, from_noise ? NULL : w->image, w->noise, w->x, w->n);
@@ -269,8 +276,7 @@ test_walk (gconstpointer folder)
   g_assert_true (pal_json_int (c->json, "steps_executed", &executed, NULL));
   g_assert_cmpint (pal_sampling_n_calls (sampling), ==, executed);
 
-  first = case_tensor (c, case_has (c, "den.0.sample") ? "den.0.sample" : "den.0.hidden_states",
-                       &input, &m);
+  first = case_tensor (c, input_name (c), &input, &m);
   from_noise = ! case_has (c, "vae.encode.mean.0") || (inpaint && strength >= 1.0);
   blend      = inpaint && (gsize) (input.d[1] * input.d[2] * input.d[3]) == w.n;
   if (! from_noise || blend)
