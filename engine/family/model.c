@@ -112,10 +112,14 @@ check_weights (PalModel *model, GError **error)
 
       if (pal_tape_failed (tape))
         {
-          PalProgram *program = pal_tape_finish (tape, 0, error);
+          const gchar *label = pal_weights_label (model->parts->weights[calls[i].part]);
+          GError *local = NULL;
+          PalProgram *program = pal_tape_finish (tape, 0, &local);
 
           g_assert (program == NULL);
-          g_prefix_error (error, "%s: ", pal_weights_label (model->parts->weights[calls[i].part]));
+          if (! strstr (local->message, label))
+            g_prefix_error (&local, "%s: ", label);
+          g_propagate_error (error, local);
           return FALSE;
         }
       pal_tape_free (tape);

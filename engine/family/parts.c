@@ -134,6 +134,18 @@ read_configs (PalParts *parts, GError **error)
          pal_schedule_config_read (schedule, &parts->schedule, error);
 }
 
+/* Says what a weights error is about, and what helps when files are missing. */
+static void
+explain (GError *weights_error, const gchar *what, GError **error)
+{
+  gboolean missing = g_error_matches (weights_error, PAL_ERROR, PAL_ERROR_IO);
+
+  g_set_error (error, weights_error->domain, weights_error->code, "%s: %s%s", what,
+               weights_error->message,
+               missing ? "; copy or download the whole model folder again" : "");
+  g_error_free (weights_error);
+}
+
 static gboolean
 open_weights (PalParts *parts, GError **error)
 {
@@ -142,11 +154,12 @@ open_weights (PalParts *parts, GError **error)
   for (guint i = 0; i < PAL_N_PARTS; i++)
     {
       g_autofree gchar *folder = g_build_filename (parts->path, part_files[i].folder, NULL);
+      GError *local = NULL;
 
-      parts->weights[i] = pal_weights_open_folder (folder, part_files[i].stem, error);
+      parts->weights[i] = pal_weights_open_folder (folder, part_files[i].stem, &local);
       if (! parts->weights[i])
         {
-          g_prefix_error (error, "%s: ", part_files[i].what);
+          explain (local, part_files[i].what, error);
           return FALSE;
         }
     }

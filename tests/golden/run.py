@@ -3,7 +3,7 @@
 """Runs palimpsest-golden as a test.
 
     run.py PROGRAM DATA CHOICE    this tree's cases; the selection of CHOICE
-    run.py PROGRAM                all built cases of the folder $PALIMPSEST_GOLDENS; skipped without it
+    run.py PROGRAM                all built cases of the folder $PALIMPSEST_GOLDENS, if set
 """
 import fnmatch
 import os

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Model folders that are wrong in one way each: every one is refused with a message
+ * that names the part and says what to do. */
+
+#include "device-support.h"
+
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+/* One change to a copy of sd15-tiny: the file, and what becomes of it. find NULL: it
+ * is removed. Otherwise every find becomes replace; binary files keep their length. */
+typedef struct
+{
+  const gchar  *name;
+  const gchar  *file, *find, *replace;
+  PalErrorCode  code;
+  const gchar  *parts[3];     /* the message has these */
+} Fault;
+
+static const Fault faults[] = {
+  { "no-index", "model_index.json", NULL, NULL, PAL_ERROR_FORMAT,
+    { "model_index.json", "choose the folder" } },
+  { "no-unet-weights", "unet/diffusion_pytorch_model.safetensors", NULL, NULL, PAL_ERROR_IO,
+    { "the denoiser's weights", "/unet", "again" } },
+  { "no-vae-weights", "vae/diffusion_pytorch_model.safetensors", NULL, NULL, PAL_ERROR_IO,
+    { "the image codec's weights", "/vae", "again" } },
+  { "no-text-weights", "text_encoder/model.safetensors", NULL, NULL, PAL_ERROR_IO,
+    { "the text encoder's weights", "/text_encoder", "again" } },
+  { "no-unet-config", "unet/config.json", NULL, NULL, PAL_ERROR_IO,
+    { "unet/config.json", "again" } },
+  { "no-merges", "tokenizer/merges.txt", NULL, NULL, PAL_ERROR_IO,
+    { "tokenizer/merges.txt", "merges", "again" } },
+  { "no-vocabulary", "tokenizer/vocab.json", NULL, NULL, PAL_ERROR_IO,
+    { "tokenizer/vocab.json", "again" } },
+  { "no-schedule", "scheduler/scheduler_config.json", NULL, NULL, PAL_ERROR_IO,
+    { "scheduler_config.json", "again" } },
+  { "sdxl", "model_index.json", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
+    PAL_ERROR_UNSUPPORTED, { "Stable Diffusion XL", "not built yet" } },
+  { "flux", "model_index.json", "StableDiffusionPipeline", "FluxPipeline",
+    PAL_ERROR_UNSUPPORTED, { "FLUX.1", "not built yet" } },
+  { "flux2", "model_index.json", "StableDiffusionPipeline", "Flux2KleinPipeline",
+    PAL_ERROR_UNSUPPORTED, { "FLUX.2", "not built yet" } },
+  { "no-unet-part", "model_index.json", "\"unet\"", "\"prior\"",
+    PAL_ERROR_UNSUPPORTED, { "no \"unet\"" } },
+  { "index-no-json", "model_index.json", "{", "[", PAL_ERROR_FORMAT, { "model_index.json" } },
+  { "text-width", "unet/config.json", "\"cross_attention_dim\": 32", "\"cross_attention_dim\": 768",
+    PAL_ERROR_SHAPE, { "768", "32", "text_encoder folder" } },
+  { "latents", "vae/config.json", "\"latent_channels\": 4", "\"latent_channels\": 16",
+    PAL_ERROR_SHAPE, { "16", "4", "vae folder" } },
+  { "many-tokens", "text_encoder/config.json", "\"vocab_size\": 2014", "\"vocab_size\": 1000",
+    PAL_ERROR_SHAPE, { "2014", "1000", "tokenizer folder" } },
+  { "wrong-length", "unet/diffusion_pytorch_model.safetensors", "[16,4,3,3]", "[16,8,3,3]",
+    PAL_ERROR_FORMAT, { "diffusion_pytorch_model.safetensors" } },
+  { "added-embedding", "unet/config.json", "\"addition_embed_type\": null",
+    "\"addition_embed_type\": \"text_time\"", PAL_ERROR_UNSUPPORTED,
+    { "unet/config.json", "addition_embed_type", "text_time" } },
+  { "block-type", "unet/config.json", "CrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D",
+    PAL_ERROR_UNSUPPORTED, { "up_block_types", "SimpleCrossAttnUpBlock2D" } },
+  { "heads", "unet/config.json", "\"attention_head_dim\": 2", "\"attention_head_dim\": 5",
+    PAL_ERROR_FORMAT, { "attention_head_dim" } },
+  { "codec", "vae/config.json", "AutoencoderKL", "AutoencoderDC", PAL_ERROR_UNSUPPORTED,
+    { "AutoencoderDC", "AutoencoderTiny" } },
+  { "activation", "text_encoder/config.json", "quick_gelu", "mish", PAL_ERROR_UNSUPPORTED,
+    { "hidden_act", "mish" } },
+  { "missing-tensor", "unet/diffusion_pytorch_model.safetensors",
+    "mid_block.resnets.0.conv1.weight", "mid_block.resnets.0.conv9.weight", PAL_ERROR_WEIGHT,
+    { "diffusion_pytorch_model.safetensors", "mid_block.resnets.0", "conv1.weight" } },
+  { "wrong-shape", "unet/diffusion_pytorch_model.safetensors",
+    "[32,16,3,3]", "[16,32,3,3]", PAL_ERROR_SHAPE,
+    { "diffusion_pytorch_model.safetensors", "down_blocks.1.resnets.0" } },
+};
+
+static void
+copy_tree (const gchar *from, const gchar *to)
+{
+  g_autoptr (GDir) dir = g_dir_open (from, 0, NULL);
+  const gchar *name;
+
+  g_assert_nonnull (dir);
+  g_assert_cmpint (g_mkdir (to, 0700), ==, 0);
+  while ((name = g_dir_read_name (dir)))
+    {
+      g_autofree gchar *source = g_build_filename (from, name, NULL);
+      g_autofree gchar *target = g_build_filename (to, name, NULL);
+
+      if (g_file_test (source, G_FILE_TEST_IS_DIR))
+        {
+          copy_tree (source, target);
+        }
+      else
+        {
+          g_autofree gchar *text = NULL;
+          gsize n = 0;
+
+          g_assert_true (g_file_get_contents (source, &text, &n, NULL));
+          g_assert_true (g_file_set_contents (target, text, (gssize) n, NULL));
+        }
+    }
+}
+
+static void
+remove_tree (const gchar *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const gchar *name;
+
+  while (dir && (name = g_dir_read_name (dir)))
+    {
+      g_autofree gchar *child = g_build_filename (path, name, NULL);
+
+      remove_tree (child);
+    }
+  g_assert_cmpint (g_remove (path), ==, 0);
+}
+
+/* Every find in the file becomes replace. */
+static void
+edit (const gchar *path, const gchar *find, const gchar *replace)
+{
+  g_autoptr (GString) out = g_string_new (NULL);
+  g_autofree gchar *text = NULL;
+  gsize n = 0, length = strlen (find);
+  guint found = 0;
+
+  g_assert_true (g_file_get_contents (path, &text, &n, NULL));
+  for (gsize i = 0; i < n; i++)
+    if (n - i >= length && memcmp (text + i, find, length) == 0)
+      {
+        g_string_append (out, replace);
+        i += length - 1;
+        found++;
+      }
+    else
+      {
+        g_string_append_c (out, text[i]);
+      }
+
+  g_assert_cmpuint (found, >, 0);
+  g_assert_true (g_file_set_contents (path, out->str, (gssize) out->len, NULL));
+}
+
+static gchar *
+tiny_model (void)
+{
+  return g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models", "sd15-tiny", NULL);
+}
+
+/* A copy of sd15-tiny in a temporary folder, which *parent names. */
+static gchar *
+model_copy (gchar **parent)
+{
+  g_autofree gchar *source = tiny_model ();
+  gchar *copy;
+
+  *parent = g_dir_make_tmp ("palimpsest-model-XXXXXX", NULL);
+  copy = g_build_filename (*parent, "model", NULL);
+  copy_tree (source, copy);
+  return copy;
+}
+
+static void
+check_message (const GError *error, const Fault *fault)
+{
+  g_test_message ("%s", error ? error->message : "no error");
+  g_assert_error (error, PAL_ERROR, (gint) fault->code);
+  for (guint i = 0; i < G_N_ELEMENTS (fault->parts) && fault->parts[i]; i++)
+    g_assert_nonnull (strstr (error->message, fault->parts[i]));
+}
+
+static void
+test_fault (gconstpointer data)
+{
+  const Fault *fault = data;
+  g_autofree gchar *parent = NULL;
+  g_autofree gchar *copy = model_copy (&parent);
+  g_autofree gchar *file = g_build_filename (copy, fault->file, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (PalModel) model = NULL;
+
+  if (fault->find)
+    edit (file, fault->find, fault->replace);
+  else
+    g_assert_cmpint (g_remove (file), ==, 0);
+
+  model = pal_model_open (test_device (), copy, &error);
+  g_assert_null (model);
+  check_message (error, fault);
+  remove_tree (parent);
+}
+
+/* Paths that are no model folder at all. */
+static void
+test_paths (void)
+{
+  static const Fault absent = { .code = PAL_ERROR_IO,
+                                .parts = { "does not exist", "model_index.json" } };
+  static const Fault single = { .code = PAL_ERROR_UNSUPPORTED,
+                                .parts = { "single file", "folder" } };
+  static const Fault file = { .code = PAL_ERROR_FORMAT, .parts = { "not a folder" } };
+  g_autofree gchar *tiny = tiny_model ();
+  g_autofree gchar *none = g_build_filename (tiny, "none", NULL);
+  g_autofree gchar *weights = g_build_filename (tiny, "unet",
+                                                "diffusion_pytorch_model.safetensors", NULL);
+  g_autofree gchar *config = g_build_filename (tiny, "unet", "config.json", NULL);
+  const struct
+  {
+    const gchar *path;
+    const Fault *fault;
+  } paths[] = { { none, &absent }, { weights, &single }, { config, &file } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (pal_model_inspect (paths[i].path, &error));
+      check_message (error, paths[i].fault);
+    }
+}
+
+static void
+test_info (void)
+{
+  g_autofree gchar *tiny = tiny_model ();
+  g_autofree gchar *inpaint = g_build_filename (tiny, "..", "sd15-inpaint9-tiny", NULL);
+  g_autoptr (PalModelInfo) info = pal_model_inspect (tiny, NULL);
+  g_autoptr (PalModelInfo) other = pal_model_inspect (inpaint, NULL);
+
+  g_assert_nonnull (info);
+  g_assert_nonnull (other);
+  g_assert_cmpstr (info->family, ==, "sd1");
+  g_assert_cmpstr (info->title, ==, "sd15-tiny");
+  g_assert_cmpstr (info->precision, ==, "F16");
+  g_assert_cmpuint (info->weight_bytes, ==, 2 * info->parameters);
+  g_assert_false (info->inpainting);
+  g_assert_true (other->inpainting);
+  g_assert_cmpint (info->trained_px, ==, 64);
+  g_assert_cmpint (info->multiple_px, ==, 8);
+  g_assert_null (info->vocabulary);
+}
+
+/* The object "palimpsest": its facts, and its faults. */
+static void
+test_extra (void)
+{
+  g_autofree gchar *parent = NULL;
+  g_autofree gchar *copy = model_copy (&parent);
+  g_autofree gchar *index = g_build_filename (copy, "model_index.json", NULL);
+  g_autoptr (PalModelInfo) info = NULL;
+  g_autoptr (PalModel) model = NULL;
+  g_autoptr (GError) error = NULL;
+
+  edit (index, "\"_class_name\"",
+        "\"palimpsest\": {\"restyle\": \"source\", \"mask\": \"area\", \"vocabulary\": [\"grass\"],"
+        " \"trained_size\": 128, \"trained_range\": [96, 256],"
+        " \"window\": {\"size\": 256, \"overlap\": 64},"
+        " \"defaults\": {\"steps\": 16, \"guidance\": 3, \"restyle_guidance\": 1.5}},"
+        " \"_class_name\"");
+  info = pal_model_inspect (copy, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (info->family, ==, "small");
+  g_assert_true (info->source_restyle);
+  g_assert_cmpstr (info->vocabulary[0], ==, "grass");
+  g_assert_cmpint (info->trained_px, ==, 128);
+  g_assert_cmpint (info->trained_max_px, ==, 256);
+  g_assert_cmpint (info->steps, ==, 16);
+  g_assert_cmpfloat (info->guidance, ==, 3.0);
+
+  edit (index, "\"steps\": 16", "\"steps\": 0");
+  g_clear_pointer (&info, pal_model_info_free);
+  info = pal_model_inspect (copy, &error);
+  g_assert_null (info);
+  test_error (error, PAL_ERROR_FORMAT, "steps 1 to 1000");
+  g_clear_error (&error);
+
+  edit (index, "\"steps\": 0", "\"steps\": 1");
+  edit (index, "\"area\"", "\"soft\"");
+  info = pal_model_inspect (copy, &error);
+  g_assert_null (info);
+  test_error (error, PAL_ERROR_UNSUPPORTED, "\"mask\" is soft");
+
+  remove_tree (parent);
+}
+
+static void
+test_find (void)
+{
+  const gchar *data = g_getenv ("PALIMPSEST_TEST_DATA");
+  g_autofree gchar *tiny = tiny_model ();
+  g_autoptr (GPtrArray) all = pal_model_find ((const gchar *const[]) { data, tiny, NULL });
+  g_autoptr (GPtrArray) none = pal_model_find ((const gchar *const[]) { "/nonexistent", NULL });
+
+  g_assert_cmpuint (all->len, ==, 2);
+  g_assert_true (g_str_has_suffix (all->pdata[0], "models/sd15-inpaint9-tiny"));
+  g_assert_true (g_str_has_suffix (all->pdata[1], "models/sd15-tiny"));
+  g_assert_cmpuint (none->len, ==, 0);
+}
+
+gint
+main (gint argc, gchar **argv)
+{
+  if (! device_test_init (&argc, &argv))
+    return 0;
+
+  g_test_add_func ("/model/open/paths", test_paths);
+  g_test_add_func ("/model/open/info", test_info);
+  g_test_add_func ("/model/open/extra", test_extra);
+  g_test_add_func ("/model/find", test_find);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (faults); i++)
+    {
+      g_autofree gchar *path = g_strconcat ("/model/open/", faults[i].name, NULL);
+
+      g_test_add_data_func (path, &faults[i], test_fault);
+    }
+
+  return device_test_run ();
+}
