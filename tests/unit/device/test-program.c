@@ -396,6 +396,26 @@ test_budget (void)
   test_error (error, PAL_ERROR_MEMORY, "24 bytes");
 }
 
+/* A device that allows small blocks only: the plan is cut into slabs. */
+static void
+test_slabs (void)
+{
+  g_autoptr (PalResidency) residency = test_residency ();
+  g_autoptr (PalProgram) program = NULL;
+  PalDeviceInfo *info = (PalDeviceInfo *) pal_device_info (test_device ());
+  const guint64  most = info->max_allocation_bytes;
+  PalPlanReport  report;
+
+  info->max_allocation_bytes = 600;
+  program = finish (record (residency, N));
+  run_and_check (program, N, 1);
+  run_and_check (program, N, 2);
+  info->max_allocation_bytes = most;
+
+  pal_program_report (program, &report);
+  g_assert_cmpuint (report.arena_bytes, >, 600);
+}
+
 static gpointer
 run_in_thread (gpointer data)
 {
@@ -436,6 +456,7 @@ main (gint    argc,
   g_test_add_func ("/program/arena-shared", test_arena_shared);
   g_test_add_func ("/program/weights-released", test_weights_released);
   g_test_add_func ("/program/budget", test_budget);
+  g_test_add_func ("/program/slabs", test_slabs);
   g_test_add_func ("/program/threads", test_threads);
 
   return device_test_run ();
