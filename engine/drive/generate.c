@@ -10,9 +10,11 @@
 
 #include <math.h>
 
+#include "base/debug.h"
 #include "base/random.h"
 #include "drive/canvas.h"
 #include "drive/codec.h"
+#include "drive/progress.h"
 #include "drive/request.h"
 
 /* Selected less than this is not: a feather's far end is no place to paint. */
@@ -42,12 +44,9 @@ typedef struct
   guint                 n_passes;
   GCancellable         *cancellable;
 
-  PalProgressFunc       progress;
-  gpointer              data;
-  PalPhase              phase;
-  gint64                phase_start, phase_us[PAL_N_PHASES];
-  gint                  calls, n_calls; /* of the denoiser, over all passes */
-  gdouble               fraction;
+  const Pass           *current;
+  gboolean              skip_after;     /* the first noise of the pass: see draw_noise () */
+  PalTracker            tracker;
   gchar                *note;
 } Run;
 
@@ -64,64 +63,13 @@ run_clear (Run *run)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
 
-/* Share of the run that lies before a phase; denoising fills what is between. */
-static const struct
+static gboolean
+out_of_memory (GError **error)
 {
-  const gchar *title;
-  gdouble      start;
-} phases[PAL_N_PHASES] = {
-  [PAL_PHASE_LOAD]    = { "reading weights", 0.0 },
-  [PAL_PHASE_TEXT]    = { "reading the prompt", 0.01 },
-  [PAL_PHASE_ENCODE]  = { "encoding the picture", 0.04 },
-  [PAL_PHASE_DENOISE] = { "painting", 0.1 },
-  [PAL_PHASE_DECODE]  = { "decoding the picture", 0.9 }
-};
+  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
+               "not enough memory for the picture; choose a smaller region");
 
-const gchar *
-pal_phase_title (PalPhase phase)
-{
-  g_return_val_if_fail (phase < PAL_N_PHASES, NULL);
-
-  return phases[phase].title;
-}
-
-void
-pal_report_clear (PalReport *report)
-{
-  g_clear_pointer (&report->note, g_free);
-}
-
-static void
-tell (Run     *run,
-      gdouble  fraction)
-{
-  run->fraction = CLAMP (fraction, run->fraction, 1.0);
-
-  if (run->progress)
-    run->progress (&(PalProgress) {
-                     .phase    = run->phase,
-                     .step     = run->calls,
-                     .n_steps  = run->n_calls,
-                     .fraction = run->fraction
-                   }, run->data);
-}
-
-static void
-end_phase (Run *run)
-{
-  gint64 now = g_get_monotonic_time ();
-
-  run->phase_us[run->phase] += now - run->phase_start;
-  run->phase_start           = now;
-}
-
-static void
-begin_phase (Run      *run,
-             PalPhase  phase)
-{
-  end_phase (run);
-  run->phase = phase;
-  tell (run, phases[phase].start);
+  return FALSE;
 }
 
 static void
@@ -139,20 +87,56 @@ static void
 after_call (const PalDiffusionStep *step,
             gpointer                data)
 {
-  Run    *run   = data;
-  gdouble first = phases[PAL_PHASE_DENOISE].start;
-
-  run->calls++;
-  tell (run, first + (phases[PAL_PHASE_DECODE].start - first) * run->calls / run->n_calls);
+  pal_tracker_call (&((Run *) data)->tracker);
 }
 
+/* One value of noise for each of a canvas's latents, and none of it used. */
 static gboolean
-out_of_memory (GError **error)
+skip_noise (Run         *run,
+            const Pass  *pass,
+            GError     **error)
 {
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory for the picture; choose a smaller region");
+  const PalVaeConfig *vae = pal_model_vae (run->model);
+  gsize               n   = (gsize) (pass->canvas.width / vae->factor) *
+                            (gsize) (pass->canvas.height / vae->factor) *
+                            (gsize) vae->latent_channels;
+  g_autofree gfloat  *unused = NULL;
 
-  return FALSE;
+  if (vae->kind != PAL_VAE_KL)
+    return TRUE;
+
+  unused = pal_try_alloc (n * sizeof (gfloat));
+  if (! unused)
+    return out_of_memory (error);
+
+  pal_random_normal (run->random, unused, n);
+
+  return TRUE;
+}
+
+/* The reference samples the posterior of what it encodes: of the picture before it
+ * draws the walk's first noise, of the masked picture after. The mean is used here, but
+ * the seed's numbers must fall to the same steps. */
+static gboolean
+draw_noise (gpointer   data,
+            gfloat    *out,
+            gint       width,
+            gint       height,
+            gint       channels,
+            GError   **error)
+{
+  Run     *run  = data;
+  PalNoise base = pal_noise_from_random (run->random);
+
+  if (! base.draw (base.data, out, width, height, channels, error))
+    return FALSE;
+
+  if (! run->skip_after)
+    return TRUE;
+
+  run->skip_after = FALSE;
+
+  return skip_noise (run, run->current, error);
 }
 
 static gboolean
@@ -177,7 +161,7 @@ add_pass (Run      *run,
   pal_schedule_config_clear (&config);
 
   if (pass->sampling)
-    run->n_calls += pal_sampling_n_calls (pass->sampling);
+    run->tracker.n_calls += pal_sampling_n_calls (pass->sampling);
 
   return pass->sampling != NULL;
 }
@@ -213,7 +197,7 @@ read_prompts (Run     *run,
 {
   const PalRequest *r = &run->request;
 
-  begin_phase (run, PAL_PHASE_TEXT);
+  pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
   if (! pal_model_condition (run->model, r->prompt, &run->cond, &run->note, run->cancellable,
                              error))
     return FALSE;
@@ -333,17 +317,20 @@ prepare_inputs (Run             *run,
   g_autoptr (PalImage) mask    = NULL;
   gboolean             hold;
 
-  begin_phase (run, PAL_PHASE_ENCODE);
+  pal_tracker_phase (&run->tracker, PAL_PHASE_ENCODE);
   if (! place_mask (run, pass, &mask, error))
     return FALSE;
 
+  run->current     = pass;
+  run->skip_after  = mask || takes;
   inputs->pure_noise = ! picture ||
                        (pass->strength >= 1.0 && (! restyle || run->info->source_restyle));
   hold = mask && ! takes;
 
   if (picture && (! inputs->pure_noise || hold) &&
-      ! encode_into (run, inputs->pure_noise ? pal_image_spread (picture, mask)
-                                             : pal_image_copy (picture), &inputs->image, error))
+      (! skip_noise (run, pass, error) ||
+       ! encode_into (run, inputs->pure_noise ? pal_image_spread (picture, mask)
+                                              : pal_image_copy (picture), &inputs->image, error)))
     return FALSE;
 
   if (takes && ! encode_into (run, shown_picture (run, pass, source, mask), &inputs->shown, error))
@@ -369,7 +356,8 @@ denoise_and_decode (Run           *run,
   g_autofree gfloat  *latents = NULL;
   PalDiffusion        d;
 
-  latents = g_try_new (gfloat, (gsize) width * (gsize) height * (gsize) vae->latent_channels);
+  latents = pal_try_alloc ((gsize) width * (gsize) height * (gsize) vae->latent_channels *
+                           sizeof (gfloat));
   if (! latents)
     {
       out_of_memory (error);
@@ -389,16 +377,16 @@ denoise_and_decode (Run           *run,
     .window       = pass->canvas.window / vae->factor,
     .overlap      = pass->canvas.overlap / vae->factor,
     .sampling     = pass->sampling,
-    .noise        = pal_noise_from_random (run->random),
+    .noise        = { draw_noise, run },
     .observe      = after_call,
     .observe_data = run
   };
 
-  begin_phase (run, PAL_PHASE_DENOISE);
+  pal_tracker_phase (&run->tracker, PAL_PHASE_DENOISE);
   if (! pal_diffuse (run->model, &d, latents, run->cancellable, error))
     return NULL;
 
-  begin_phase (run, PAL_PHASE_DECODE);
+  pal_tracker_phase (&run->tracker, PAL_PHASE_DECODE);
 
   return pal_codec_decode (run->model, latents, width, height, run->cancellable, error);
 }
@@ -506,12 +494,12 @@ fill_report (Run       *run,
   *report = (PalReport) {
     .sampled_width  = canvas->width,
     .sampled_height = canvas->height,
-    .steps_run      = run->calls,
+    .steps_run      = run->tracker.calls,
     .note           = g_steal_pointer (&run->note)
   };
 
   for (guint i = 0; i < PAL_N_PHASES; i++)
-    report->phase_us[i] = run->phase_us[i];
+    report->phase_us[i] = run->tracker.phase_us[i];
 
   pal_model_memory (run->model, report);
 }
@@ -525,21 +513,20 @@ pal_generate (PalModel          *model,
               GCancellable      *cancellable,
               GError           **error)
 {
-  g_auto (Run) run = { .model = model, .progress = progress, .data = data,
-                       .cancellable = cancellable };
+  g_auto (Run) run = { .model = model, .cancellable = cancellable,
+                       .tracker = { .func = progress, .data = data } };
   PalImage    *image;
 
   g_return_val_if_fail (model != NULL && request != NULL, NULL);
 
-  run.info        = pal_model_info (model);
-  run.traits      = pal_model_traits (model);
-  run.phase_start = g_get_monotonic_time ();
+  run.info   = pal_model_info (model);
+  run.traits = pal_model_traits (model);
 
   if (! pal_request_resolve (request, run.info, run.traits, &run.request, error) ||
       ! plan_passes (&run, error))
     return NULL;
 
-  tell (&run, 0.0);
+  pal_tracker_start (&run.tracker);
   run.random = pal_random_new (run.request.random, run.request.seed);
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || ! read_prompts (&run, error))
     return NULL;
@@ -548,8 +535,7 @@ pal_generate (PalModel          *model,
   if (! image)
     return NULL;
 
-  end_phase (&run);
-  tell (&run, 1.0);
+  pal_tracker_end (&run.tracker);
   if (report)
     fill_report (&run, report);
 

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Whole requests on the tiny reference models: a seed gives the reference's picture;
+ * repeated, cancelled, large and wrong ones behave. */
+
+#include <math.h>
+#include <string.h>
+
+#include "pal.h"
+#include "case.h"
+
+/* Of [0, 1]: a level of 8 bits. */
+#define TOLERANCE (1.0 / 255.0)
+
+static PalDevice *device;
+
+static PalModel *
+open_model (const gchar *name)
+{
+  g_autofree gchar  *path  = g_build_filename (TEST_DATA, "models", name, NULL);
+  g_autoptr (GError) error = NULL;
+  PalModel          *model = pal_model_open (device, path, &error);
+
+  g_assert_no_error (error);
+
+  return model;
+}
+
+static gboolean
+lacks_device (void)
+{
+  if (! device)
+    g_test_skip ("this OpenCL device is not installed");
+
+  return device == NULL;
+}
+
+typedef struct
+{
+  const gchar *name, *sampler;
+  gboolean     karras;
+} SeedCase;
+
+static const SeedCase seed_cases[] = {
+  { "sd15-txt2img-euler-96x64", "euler", FALSE },
+  { "sd15-img2img-ddim", "ddim", FALSE },
+  { "sd15-img2img-ddim-eta", "ddim", FALSE },
+  { "sd15-img2img-euler", "euler", FALSE },
+  { "sd15-img2img-euler-a", "euler-a", FALSE },
+  { "sd15-img2img-dpmpp-2m", "dpmpp-2m", FALSE },
+  { "sd15-img2img-dpmpp-2m-karras", "dpmpp-2m", TRUE },
+  { "sd15-img2img-unipc", "unipc", FALSE },
+  { "sd15-img2img-pndm", "pndm", FALSE },
+  { "sd15-img2img-lcm", "lcm", FALSE }
+};
+
+/* [1, 3, H, W] in [-1, 1] → RGB in [0, 1] */
+static PalImage *
+case_picture (Case        *c,
+              const gchar *name)
+{
+  PalShape            shape;
+  gsize               n;
+  g_autofree gdouble *values = case_tensor (c, name, &shape, &n);
+  PalImage           *image  = pal_image_new ((gint) shape.d[3], (gint) shape.d[2], 3);
+
+  for (gsize i = 0; i < n; i++)
+    image->data[i % (n / 3) * 3 + i / (n / 3)] = (gfloat) CLAMP (values[i] / 2.0 + 0.5, 0.0, 1.0);
+
+  return image;
+}
+
+static gdouble
+largest_difference (const PalImage *a,
+                    const PalImage *b)
+{
+  gdouble largest = 0.0;
+
+  g_assert_cmpint (a->width, ==, b->width);
+  g_assert_cmpint (a->height, ==, b->height);
+  for (gsize i = 0; i < (gsize) a->width * (gsize) a->height * 3; i++)
+    largest = MAX (largest, fabs ((gdouble) a->data[i] - (gdouble) b->data[i]));
+
+  return largest;
+}
+
+/* The reference's pipelines draw the noise and nothing else before the walk in these
+ * cases, so that a seed is enough. */
+static void
+test_seed (gconstpointer data)
+{
+  const SeedCase       *row    = data;
+  g_autofree gchar     *folder = g_build_filename (TEST_DATA, "cases", row->name, NULL);
+  g_autoptr (Case)      c      = case_open (folder);
+  g_autoptr (PalJson)   call   = pal_json_object (c->json, "call", NULL);
+  g_autofree gchar     *prompt = NULL;
+  g_autofree gchar     *negative = NULL;
+  g_autoptr (PalImage)  source = NULL;
+  g_autoptr (PalImage)  want   = case_picture (c, "vae.decode.out.0");
+  g_autoptr (PalImage)  got    = NULL;
+  g_autoptr (PalModel)  model  = NULL;
+  g_autoptr (GError)    error  = NULL;
+  gint64                seed = 0, steps = 0;
+  PalRequest            r      = { .intent = PAL_GENERATE, .sampler = row->sampler };
+
+  if (lacks_device ())
+    return;
+
+  model = open_model ("sd15-tiny");
+  g_assert_true (pal_json_int (c->json, "torch_seed_of_generator", &seed, NULL));
+  g_assert_true (pal_json_int (call, "num_inference_steps", &steps, NULL));
+  g_assert_true (pal_json_string (call, "prompt", &prompt, NULL));
+  g_assert_true (pal_json_string (call, "negative_prompt", &negative, NULL));
+  g_assert_true (pal_json_double (call, "guidance_scale", &r.guidance, NULL));
+  g_assert_true (pal_json_double (call, "strength", &r.strength, NULL));
+  g_assert_true (pal_json_double (call, "eta", &r.eta, NULL));
+
+  if (case_has (c, "image_preprocessed"))
+    {
+      source   = case_picture (c, "image_preprocessed");
+      r.intent = PAL_RESTYLE;
+      r.source = source;
+    }
+  r.prompt          = prompt;
+  r.negative_prompt = negative;
+  r.seed            = (guint64) seed;
+  r.steps           = (gint) steps;
+  r.karras          = row->karras;
+  r.width           = want->width;
+  r.height          = want->height;
+
+  got = pal_generate (model, &r, NULL, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_test_message ("off by %.4f", largest_difference (got, want));
+  g_assert_cmpfloat (largest_difference (got, want), <, TOLERANCE);
+}
+
+typedef struct
+{
+  gdouble       fraction;
+  gint          step, n_steps;
+  gboolean      seen[PAL_N_PHASES];
+  GCancellable *cancel;
+  gint          cancel_at;
+} Watch;
+
+static void
+watch_progress (const PalProgress *progress,
+                gpointer           data)
+{
+  Watch *watch = data;
+
+  g_assert_cmpfloat (progress->fraction, >=, watch->fraction);
+  g_assert_cmpfloat (progress->fraction, <=, 1.0);
+  g_assert_cmpint (progress->step, >=, watch->step);
+  g_assert_cmpint (progress->step, <=, progress->n_steps);
+  watch->fraction = progress->fraction;
+  watch->step     = progress->step;
+  watch->n_steps  = progress->n_steps;
+  watch->seen[progress->phase] = TRUE;
+
+  if (watch->cancel && progress->phase == PAL_PHASE_DENOISE && progress->step == watch->cancel_at)
+    g_cancellable_cancel (watch->cancel);
+}
+
+static PalImage *
+picture (gint     width,
+         gint     height,
+         gboolean mask)
+{
+  PalImage *image = pal_image_new (width, height, mask ? 1 : 4);
+
+  for (gint y = 0; y < height; y++)
+    for (gint x = 0; x < width; x++)
+      {
+        gfloat *p = image->data + ((gsize) y * (gsize) width + (gsize) x) * (mask ? 1 : 4);
+
+        if (mask)
+          {
+            p[0] = CLAMP (1.5f - hypotf ((gfloat) (x - width / 2), (gfloat) (y - height / 2)) /
+                          ((gfloat) MIN (width, height) / 4.0f), 0.0f, 1.0f);
+            continue;
+          }
+        p[0] = (gfloat) x / (gfloat) width;
+        p[1] = (gfloat) y / (gfloat) height;
+        p[2] = 0.5f + 0.5f * sinf ((gfloat) (x + y) / 9.0f);
+        p[3] = x < width / 8 ? 0.0f : 1.0f;
+      }
+
+  return image;
+}
+
+/* Fill and restyle at awkward sizes, both kinds of model: right size, all finite, the
+ * same bytes again, another picture for another seed, progress in order. */
+static void
+test_requests (void)
+{
+  static const struct { const gchar *model; PalIntent intent; gint width,
+                        height; gdouble strength; }
+  rows[] = {
+    { "sd15-tiny", PAL_FILL, 61, 83, 1.0 }, { "sd15-tiny", PAL_FILL, 200, 150, 1.0 },
+    { "sd15-tiny", PAL_FILL, 64, 64, 0.5 }, { "sd15-tiny", PAL_RESTYLE, 171, 40, 0.6 },
+    { "sd15-tiny", PAL_GENERATE, 250, 130, 0.0 }, { "sd15-inpaint9-tiny", PAL_FILL, 70, 64, 1.0 },
+    { "sd15-inpaint9-tiny", PAL_RESTYLE, 150, 90, 0.7 },
+    { "sd15-inpaint9-tiny", PAL_GENERATE, 40, 40, 0.0 }, { "sd15-tiny", PAL_RESTYLE, 9, 33, 1.0 }
+  };
+
+  if (lacks_device ())
+    return;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (PalModel)  model  = open_model (rows[i].model);
+      g_autoptr (PalImage)  source = picture (rows[i].width, rows[i].height, FALSE);
+      g_autoptr (PalImage)  mask   = picture (rows[i].width, rows[i].height, TRUE);
+      PalImage             *out[3];
+      PalRequest            r = { .intent = rows[i].intent, .prompt = "grass", .steps = 3,
+                                  .strength = rows[i].strength, .guidance = 2.0,
+                                  .width = rows[i].width, .height = rows[i].height };
+
+      if (r.intent != PAL_GENERATE)
+        r.source = source;
+      if (r.intent == PAL_FILL)
+        r.mask = mask;
+
+      for (gint k = 0; k < 3; k++)
+        {
+          g_auto (PalReport) report = { 0 };
+          g_autoptr (GError) error  = NULL;
+          Watch              watch  = { 0 };
+
+          r.seed = k < 2 ? 7 : 8;
+          out[k] = pal_generate (model, &r, watch_progress, &watch, &report, NULL, &error);
+          g_assert_no_error (error);
+          g_assert_cmpint (out[k]->width, ==, rows[i].width);
+          g_assert_cmpint (out[k]->height, ==, rows[i].height);
+          g_assert_cmpint (out[k]->channels, ==, 3);
+          g_assert_cmpfloat (watch.fraction, ==, 1.0);
+          g_assert_cmpint (report.steps_run, ==, watch.n_steps);
+          g_assert_true (watch.seen[PAL_PHASE_TEXT] && watch.seen[PAL_PHASE_DECODE]);
+          g_assert_cmpuint (report.working_bytes, >=, report.working_bound_bytes);
+          for (gsize v = 0; v < (gsize) out[k]->width * (gsize) out[k]->height * 3; v++)
+            g_assert_true (out[k]->data[v] >= 0.0f && out[k]->data[v] <= 1.0f);
+        }
+
+      g_assert_cmpfloat (largest_difference (out[0], out[1]), ==, 0.0);
+      g_assert_cmpfloat (largest_difference (out[0], out[2]), >, 0.01);
+      for (gint k = 0; k < 3; k++)
+        pal_image_free (out[k]);
+    }
+}
+
+static void
+test_cancel (void)
+{
+  g_autoptr (PalModel) model  = NULL;
+  g_autoptr (PalImage) source = picture (96, 64, FALSE);
+  PalRequest           r      = { .intent = PAL_RESTYLE, .source = source, .prompt = "",
+                                  .strength = 1.0, .steps = 8 };
+
+  if (lacks_device ())
+    return;
+
+  model = open_model ("sd15-tiny");
+  for (gint at = 0; at < 4; at++)
+    {
+      g_autoptr (GCancellable) cancel = g_cancellable_new ();
+      g_autoptr (GError)       error  = NULL;
+      Watch                    watch  = { .cancel = cancel, .cancel_at = at };
+
+      g_assert_null (pal_generate (model, &r, watch_progress, &watch, NULL, cancel, &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_assert_cmpint (watch.step, <=, at + 1);
+    }
+
+  /* The model is whole afterwards. */
+  {
+    g_autoptr (GError)   error = NULL;
+    g_autoptr (PalImage) out   = pal_generate (model, &r, NULL, NULL, NULL, NULL, &error);
+
+    g_assert_no_error (error);
+  }
+}
+
+int
+main (int   argc,
+      char *argv[])
+{
+  int status;
+
+  g_test_init (&argc, &argv, NULL);
+  device = pal_device_open (NULL, NULL);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (seed_cases); i++)
+    {
+      g_autofree gchar *path = g_strconcat ("/generate/seed/", seed_cases[i].name, NULL);
+
+      g_test_add_data_func (path, seed_cases + i, test_seed);
+    }
+  g_test_add_func ("/generate/requests", test_requests);
+  g_test_add_func ("/generate/cancel", test_cancel);
+
+  status = g_test_run ();
+  g_clear_pointer (&device, pal_device_unref);
+
+  return status;
+}
