@@ -12,7 +12,7 @@
  *   - the down path keeps a skip of conv_in, of every layer and of every
  *     downsampler; the up path takes them from the end, one layer more a level;
  *   - growing back from an odd side goes to the skip's size, not to twice the side
- *     (guarded by the 5x12 test of tests/unit/device). */
+ *     (guarded by trace-unet-odd-*). */
 
 #include "model/unet.h"
 

@@ -125,13 +125,13 @@ def main():
         sys.exit(__doc__)
     goldens, out = sys.argv[1:]
     table = read_merges(os.path.join(out, "tokenizers", "clip-merges.txt.gz"))
-    for kind in ("models", "cases"):
-        shutil.rmtree(os.path.join(out, kind), ignore_errors=True)
     for model, n_merges in MODELS.items():
+        shutil.rmtree(os.path.join(out, "models", model), ignore_errors=True)
         copy_model(os.path.join(goldens, "models", model), os.path.join(out, "models", model),
                    table[:n_merges])
     for case in CASES:
         target = os.path.join(out, "cases", case)
+        shutil.rmtree(target, ignore_errors=True)
         os.makedirs(target)
         for name in os.listdir(os.path.join(goldens, "cases", case)):
             shutil.copyfile(os.path.join(goldens, "cases", case, name), os.path.join(target, name))

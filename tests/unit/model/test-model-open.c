@@ -8,6 +8,8 @@
 
 #include <glib/gstdio.h>
 
+#include "family/model.h"
+
 /* One change to a copy of sd15-tiny: the file, and what becomes of it. find NULL: it
  * is removed. Otherwise every find becomes replace; binary files keep their length. */
 typedef struct
@@ -138,6 +140,25 @@ edit (const gchar *path, const gchar *find, const gchar *replace)
 
   g_assert_cmpuint (found, >, 0);
   g_assert_true (g_file_set_contents (path, out->str, (gssize) out->len, NULL));
+}
+
+/* The same in a safetensors file's header, whose length stands in the first bytes. */
+static void
+rename_tensors (const gchar *path, const gchar *find, const gchar *replace)
+{
+  g_autofree gchar *before = NULL;
+  g_autofree gchar *after = NULL;
+  gsize n_before = 0, n_after = 0;
+  guint64 header;
+
+  g_assert_true (g_file_get_contents (path, &before, &n_before, NULL));
+  edit (path, find, replace);
+  g_assert_true (g_file_get_contents (path, &after, &n_after, NULL));
+
+  memcpy (&header, after, sizeof header);
+  header = GUINT64_TO_LE (GUINT64_FROM_LE (header) + n_after - n_before);
+  memcpy (after, &header, sizeof header);
+  g_assert_true (g_file_set_contents (path, after, (gssize) n_after, NULL));
 }
 
 static gchar *
@@ -282,6 +303,44 @@ test_extra (void)
   remove_tree (parent);
 }
 
+/* Autoencoders written by old versions name their attention otherwise. */
+static void
+test_old_names (void)
+{
+  static const gchar *const names[][2] = {
+    { "attentions.0.to_q.", "attentions.0.query." },
+    { "attentions.0.to_k.", "attentions.0.key." },
+    { "attentions.0.to_v.", "attentions.0.value." },
+    { "attentions.0.to_out.0.", "attentions.0.proj_attn." },
+  };
+  g_autofree gchar *parent = NULL;
+  g_autofree gchar *tiny = tiny_model ();
+  g_autofree gchar *copy = model_copy (&parent);
+  g_autofree gchar *vae =
+    g_build_filename (copy, "vae", "diffusion_pytorch_model.safetensors", NULL);
+  g_autoptr (PalModel) model = NULL;
+  g_autoptr (PalModel) old = NULL;
+  g_autoptr (GError) error = NULL;
+  gfloat latent[2 * 2 * 4], image[2][16 * 16 * 3];
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    rename_tensors (vae, names[i][0], names[i][1]);
+  for (gsize i = 0; i < G_N_ELEMENTS (latent); i++)
+    latent[i] = (gfloat) i / 8.0f - 1.0f;
+
+  model = pal_model_open (test_device (), tiny, &error);
+  g_assert_no_error (error);
+  old = pal_model_open (test_device (), copy, &error);
+  g_assert_no_error (error);
+
+  pal_model_decode (model, latent, 2, 2, image[0], NULL, &error);
+  g_assert_no_error (error);
+  pal_model_decode (old, latent, 2, 2, image[1], NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpmem (image[0], sizeof image[0], image[1], sizeof image[1]);
+  remove_tree (parent);
+}
+
 static void
 test_find (void)
 {
@@ -305,6 +364,7 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/model/open/paths", test_paths);
   g_test_add_func ("/model/open/info", test_info);
   g_test_add_func ("/model/open/extra", test_extra);
+  g_test_add_func ("/model/open/old-names", test_old_names);
   g_test_add_func ("/model/find", test_find);
 
   for (gsize i = 0; i < G_N_ELEMENTS (faults); i++)
