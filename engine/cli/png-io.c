@@ -5,6 +5,9 @@
 
 #include "png-io.h"
 
+/* A picture of more samples is a damaged header rather than a picture. */
+#define MAX_SAMPLES (G_GUINT64_CONSTANT (1) << 33)
+
 static void
 text_free (gpointer data)
 {
@@ -34,7 +37,7 @@ cli_png_new (gint width,
   png->texts       = g_ptr_array_new_with_free_func (text_free);
 
   if (! g_size_checked_mul (&n, (gsize) width, (gsize) height) ||
-      ! g_size_checked_mul (&n, n, (gsize) channels) ||
+      ! g_size_checked_mul (&n, n, (gsize) channels) || n > MAX_SAMPLES ||
       ! (png->data = g_try_new0 (guint16, n)))
     g_clear_pointer (&png, cli_png_free);
 
