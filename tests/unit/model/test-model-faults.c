@@ -36,6 +36,12 @@ fill (PalImage **out, GError **error)
   if (! model)
     return FALSE;
 
+  if (! source || ! mask)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY, "no memory for the pictures");
+      return FALSE;
+    }
+
   for (gint i = 0; i < SIDE * SIDE; i++)
     {
       for (gint c = 0; c < 3; c++)
