@@ -113,14 +113,19 @@ enter_built ()
     "$build/engine/cli:$build/tests/golden" "$@"
 }
 
-# Brings $build up to date, set up with $meson_options; quiet when nothing is to be done.
+# Brings $build up to date, set up with $meson_options; quiet but for the first time.
 compile ()
 {
   mkdir -p "$build"
   (
     flock 9
-    [ -e "$build/build.ninja" ] || enter meson setup "${meson_options[@]}" "$build" "$clone"
-    enter ninja -C "$build" --quiet
+    if [ -e "$build/build.ninja" ]; then
+      enter ninja -C "$build" --quiet
+    else
+      say "building in $build"
+      enter meson setup "${meson_options[@]}" "$build" "$clone"
+      enter ninja -C "$build"
+    fi
   ) 9> "$build/.lock" >&2
 }
 

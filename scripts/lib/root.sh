@@ -3,7 +3,7 @@
 # run. Root enters it by chroot; an ordinary user does the same inside a user namespace, where the
 # user's own id is 0 and the ids of /etc/subuid are the others.
 
-root=${PALIMPSEST_ROOT:-$clone/.root}
+root=$(realpath -m "${PALIMPSEST_ROOT:-$clone/.root}")
 stamp=$root/.palimpsest-ready
 root_suite=trixie
 
