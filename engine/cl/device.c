@@ -10,7 +10,7 @@
 #define STATUS_NO_PLATFORM -1001    /* CL_PLATFORM_NOT_FOUND_KHR of the ICD loader */
 
 #define INSTALL_HINT                                                              \
-  "Install one: the package pocl-opencl-icd runs on any processor; "              \
+  "Install one that fits: the package pocl-opencl-icd runs on any processor; "    \
   "mesa-opencl-icd, intel-opencl-icd, rocm-opencl-icd or the NVIDIA driver's "    \
   "nvidia-opencl-icd make the graphics card work"
 
@@ -218,8 +218,8 @@ enumerate (GError **error)
     g_propagate_error (error, g_steal_pointer (&first));
   else
     g_set_error (error, PAL_ERROR, PAL_ERROR_DEVICE,
-                 "OpenCL is installed, but none of its %u platforms has a usable device. "
-                 INSTALL_HINT ".", n);
+                 "OpenCL is installed, but no implementation has a usable device here. "
+                 INSTALL_HINT ".");
   return NULL;
 }
 
