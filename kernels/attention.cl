@@ -34,33 +34,6 @@ typedef struct
   float keep[QUERIES];                  /* factor of what was summed before this block */
 } Flash;
 
-static inline float
-vec_highest (vec v)
-{
-  float t[VEC];
-  float m;
-
-  vec_store (v, t);
-  m = t[0];
-  for (int i = 1; i < VEC; i++)
-    m = fmax (m, t[i]);
-
-  return m;
-}
-
-static inline float
-vec_total (vec v)
-{
-  float t[VEC];
-  float s = 0.0f;
-
-  vec_store (v, t);
-  for (int i = 0; i < VEC; i++)
-    s += t[i];
-
-  return s;
-}
-
 /* p = q k' for n_panels panels of keys. */
 static inline void
 flash_scores (Flash *f, __global const float *kp, int n_rows, int n_panels, int width)

@@ -30,19 +30,6 @@ total (float v, __local float *shared)
 }
 #endif
 
-static inline float
-vec_sum (vec v)
-{
-  float t[VEC];
-  float s = 0.0f;
-
-  vec_store (v, t);
-  UNROLL for (int i = 0; i < VEC; i++)
-    s += t[i];
-
-  return s;
-}
-
 /* A group of LANES work-items makes one row; global (LANES, rows). Local memory: LANES
  * floats. */
 __kernel __attribute__ ((reqd_work_group_size (LANES, 1, 1))) void
@@ -68,7 +55,7 @@ layer_norm (__global const float *x, ulong x_at, __global const float *weight,
     sum += vec_load (x + c);
   for (int c = rest; c < columns; c += LANES)
     tail += x[c];
-  mean = total (vec_sum (sum) + tail, shared) / columns;
+  mean = total (vec_total (sum) + tail, shared) / columns;
 
   sum = (vec) (0.0f);
   tail = 0.0f;
@@ -80,7 +67,7 @@ layer_norm (__global const float *x, ulong x_at, __global const float *weight,
     }
   for (int c = rest; c < columns; c += LANES)
     tail += (x[c] - mean) * (x[c] - mean);
-  inverse = 1.0f / sqrt (total (vec_sum (sum) + tail, shared) / columns + eps);
+  inverse = 1.0f / sqrt (total (vec_total (sum) + tail, shared) / columns + eps);
 
   for (int c = lane * VEC; c < whole; c += LANES * VEC)
     vec_store (fma ((vec_load (x + c) - mean) * inverse, vec_load (weight + c), vec_load (bias + c)), y + c);

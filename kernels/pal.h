@@ -30,6 +30,37 @@ typedef PAL_JOIN (float, VEC) vec;
 /* Of private arrays that hold vectors. */
 #define ALIGNED __attribute__ ((aligned (64)))
 
+/* Largest element and sum of all, by halves: the chain of operations is short. */
+#if VEC >= 16
+#define vec_to8_(v, join) join ((v).lo, (v).hi)
+#else
+#define vec_to8_(v, join) (v)
+#endif
+#if VEC >= 8
+#define vec_to4_(v, join) join (vec_to8_ (v, join).lo, vec_to8_ (v, join).hi)
+#else
+#define vec_to4_(v, join) (v)
+#endif
+#define vec_sum_(a, b) ((a) + (b))
+
+static inline float
+vec_highest (vec v)
+{
+  const float4 a = vec_to4_ (v, fmax);
+  const float2 b = fmax (a.lo, a.hi);
+
+  return fmax (b.x, b.y);
+}
+
+static inline float
+vec_total (vec v)
+{
+  const float4 a = vec_to4_ (v, vec_sum_);
+  const float2 b = a.lo + a.hi;
+
+  return b.x + b.y;
+}
+
 /* PalAct of engine/op/op.h */
 #define ACT_NONE       0
 #define ACT_SILU       1

@@ -9,12 +9,12 @@
 
 /* Tiles. 12x32 uses 24 of AVX-512's 32 registers for sums; 5x16 leaves LLVM a spare one of
  * AVX2's 16 (6x16 is no faster). Rows for ANY serve GPUs and llvmpipe. */
-#define BLOCK_12X32 "-DVEC=16 -DTILE_M=12 -DTILE_N=32 -DBLOCK_M=96 -DBLOCK_N=64 -DBLOCK_K=192"
-#define BLOCK_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DBLOCK_M=60 -DBLOCK_N=64 -DBLOCK_K=256"
+#define BLOCK_12X32 "-DVEC=16 -DTILE_M=12 -DTILE_N=32 -DBLOCK_M=96 -DBLOCK_N=160 -DBLOCK_K=256"
+#define BLOCK_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DBLOCK_M=60 -DBLOCK_N=160 -DBLOCK_K=256"
 #define DIRECT_4X8  "-DVEC=4 -DTILE_M=4 -DTILE_N=8"
 
-#define FLASH_14X16 "-DVEC=16 -DTILE_M=14 -DTILE_N=16 -DQUERIES=56 -DKEYS=128"
-#define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=40 -DKEYS=128"
+#define FLASH_14X16 "-DVEC=16 -DTILE_M=14 -DTILE_N=16 -DQUERIES=168 -DKEYS=256"
+#define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=80 -DKEYS=128"
 #define FLASH_LANES "-DVEC=4 -DTILE_M=4 -DTILE_N=16 -DQUERIES=4 -DLANES=64"
 
 /* For kernels whose tile is a run of vectors: long runs on the CPU, one vector a lane
@@ -25,16 +25,16 @@
 
 /* op, variant, file, entry, defines, needs, { rows, columns, depth, local, panels } */
 static const PalKernelRow rows[] = {
-  { "gemm", "cpu-12x32", "gemm.cl", "gemm_block", BLOCK_12X32, CPU16, { 96, 32, 192, 1, 2 } },
-  { "gemm", "cpu-5x16", "gemm.cl", "gemm_block", BLOCK_5X16, CPU, { 60, 16, 256, 1, 4 } },
+  { "gemm", "cpu-12x32", "gemm.cl", "gemm_block", BLOCK_12X32, CPU16, { 96, 32, 256, 1, 5 } },
+  { "gemm", "cpu-5x16", "gemm.cl", "gemm_block", BLOCK_5X16, CPU, { 60, 16, 256, 1, 10 } },
   { "gemm", "any-4x8", "gemm.cl", "gemm_direct", DIRECT_4X8, ANY, { 4, 8, 0, 8, 1 } },
 
-  { "conv2d", "cpu-12x32", "conv.cl", "conv_block", BLOCK_12X32, CPU16, { 96, 32, 192, 1, 2 } },
-  { "conv2d", "cpu-5x16", "conv.cl", "conv_block", BLOCK_5X16, CPU, { 60, 16, 256, 1, 4 } },
+  { "conv2d", "cpu-12x32", "conv.cl", "conv_block", BLOCK_12X32, CPU16, { 96, 32, 256, 1, 5 } },
+  { "conv2d", "cpu-5x16", "conv.cl", "conv_block", BLOCK_5X16, CPU, { 60, 16, 256, 1, 10 } },
   { "conv2d", "any-4x8", "conv.cl", "conv_direct", DIRECT_4X8, ANY, { 4, 8, 0, 8, 1 } },
 
-  { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16, { 56, 16, 512, 1, 1 } },
-  { "attention", "cpu-5x16", "attention.cl", "attention_block", FLASH_5X16, CPU, { 40, 16, 512, 1, 1 } },
+  { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16, { 168, 16, 512, 1, 1 } },
+  { "attention", "cpu-5x16", "attention.cl", "attention_block", FLASH_5X16, CPU, { 80, 16, 512, 1, 1 } },
   { "attention", "any-lanes", "attention-lanes.cl", "attention_lanes", FLASH_LANES, ANY, { 4, 16, 64, 64, 1 } },
   { "attention_pack_keys", "any", "attention-pack.cl", "attention_pack_keys", "-DVEC=4 -DTILE_N=16", ANY,
     { 1, 16, 0, 1, 1 } },
