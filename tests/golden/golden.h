@@ -26,6 +26,8 @@ gboolean golden_stage_text    (GoldenCase *c, PalModel *model, GoldenResult *res
                                GError **error);
 gboolean golden_stage_encode  (GoldenCase *c, PalModel *model, GoldenResult *result,
                                GError **error);
+gboolean golden_stage_mask    (GoldenCase *c, PalModel *model, GoldenResult *result,
+                               GError **error);
 gboolean golden_stage_denoise (GoldenCase *c, PalModel *model, GoldenResult *result,
                                GError **error);
 gboolean golden_stage_decode  (GoldenCase *c, PalModel *model, GoldenResult *result,

@@ -12,6 +12,7 @@ golden_pipeline (GoldenCase *c, PalDevice *device, GoldenResult *result, GError 
   return model &&
          golden_stage_text (c, model, result, error) &&
          golden_stage_encode (c, model, result, error) &&
+         golden_stage_mask (c, model, result, error) &&
          golden_stage_denoise (c, model, result, error) &&
          golden_stage_decode (c, model, result, error) &&
          golden_unet (c, device, result, error) &&

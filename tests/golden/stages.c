@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "drive/canvas.h"
+
 /* The reference's pooled output: the state at the end token, which old
  * configurations (id 2) leave to be found as the largest id. */
 static gsize
@@ -152,6 +154,42 @@ golden_stage_encode (GoldenCase *c, PalModel *model, GoldenResult *result, GErro
       golden_check (result, c, GOLDEN_ENCODER, logvar_name, out, logvar);
     }
 
+  return TRUE;
+}
+
+/* The mask at latent size; guidance doubles the recorded batch. */
+gboolean
+golden_stage_mask (GoldenCase *c, PalModel *model, GoldenResult *result, GError **error)
+{
+  const PalTensorEntry *entry = golden_find (c, "mask_preprocessed");
+  const PalTensorEntry *small = golden_find (c, "mask_latents");
+  PalMaskRule rule = pal_model_traits (model)->mask_area ? PAL_MASK_AREA : PAL_MASK_NEAREST;
+  g_autofree gfloat *own = NULL;
+  PalShape in, out;
+  const gfloat *mask;
+  gsize cells, pixels;
+
+  if (! entry || ! small)
+    return TRUE;
+
+  mask = golden_floats (c, entry, &in);
+  golden_floats (c, small, &out);
+  cells = (gsize) (out.d[1] * out.d[2]);
+  pixels = (gsize) (in.d[1] * in.d[2]);
+  own = g_new (gfloat, (gsize) out.d[0] * cells);
+
+  for (gsize b = 0; b < (gsize) out.d[0]; b++)
+    {
+      g_autoptr (PalImage) image = pal_image_new ((gint) in.d[2], (gint) in.d[1], 1);
+      g_autofree gfloat *one = NULL;
+
+      memcpy (image->data, mask + b % (gsize) in.d[0] * pixels, pixels * sizeof (gfloat));
+      one = pal_canvas_latent_mask (image, (gint) (in.d[1] / out.d[1]), rule);
+      memcpy (own + b * cells, one, cells * sizeof (gfloat));
+    }
+
+  golden_check (result, c, rule == PAL_MASK_AREA ? GOLDEN_RANDOM : GOLDEN_EXACT, "mask_latents",
+                out, own);
   return TRUE;
 }
 
