@@ -47,9 +47,9 @@ static GimpChoice *
 random_choice (void)
 {
   return gimp_choice_new_with_values ("torch", PAL_RANDOM_TORCH,
-                                      _("As on a CPU (Mersenne Twister)"), NULL,
+                                      _("CPU noise"), NULL,
                                       "philox", PAL_RANDOM_PHILOX,
-                                      _("As on a GPU (Philox)"), NULL,
+                                      _("GPU noise"), NULL,
                                       NULL);
 }
 
@@ -57,7 +57,7 @@ static GimpChoice *
 region_choice (void)
 {
   return gimp_choice_new_with_values ("selection", PAL_REGION_SELECTION,
-                                      _("Selection, or the whole layer"), NULL,
+                                      _("Selection, or all"), NULL,
                                       "layer-mask", PAL_REGION_LAYER_MASK,
                                       _("Layer mask"), NULL,
                                       NULL);
@@ -86,9 +86,9 @@ static const Argument arguments[] = {
     N_("See_d"), N_("The same seed and settings give the same picture; -1 draws one") },
   { "random", ARGUMENT_CHOICE, ALL, 0, 0, 0, random_choice, "torch",
     N_("Random num_bers"), N_("Which generator the seed starts, to repeat the results of other "
-                              "programs") },
+                              "programs: torch on a CPU, or Philox as on a GPU") },
   { "count", ARGUMENT_INT, ALL, 1, 16, 1, NULL, NULL,
-    N_("_Number of variants"), N_("How many layers to make, each with the next seed") },
+    N_("La_yers"), N_("How many layers to make, each with the next seed") },
   { "region", ARGUMENT_CHOICE, EDITS, 0, 0, 0, region_choice, "selection",
     N_("Regi_on"), N_("Which part to change: the selection (the whole layer where there is "
                       "none), or the layer's mask, which then goes before any selection") },

@@ -4,8 +4,7 @@
  *
  * The engine works on sRGB values, as its models were trained on; babl converts
  * from and to the image's own profile, precision and gray. Alpha and masks never
- * pass through float: they are copied in their own format, or as double, which
- * holds every integer and float precision exactly. */
+ * pass through float on their way back: they are copied in their own format. */
 
 #include "layer-io.h"
 
@@ -137,7 +136,7 @@ read_image (GeglBuffer *buffer, gint channels, GError **error)
   return image;
 }
 
-/* region *= the layer's mask where both are double. */
+/* region *= mask, both of one size. */
 static void
 multiply_mask (GeglBuffer *region, GeglBuffer *mask)
 {
@@ -322,32 +321,59 @@ pal_capture_free (PalCapture *capture)
 
 /* Writing */
 
+/* Overwrites the last component, alpha, of n pixels with another picture's, in
+ * the same format: exact in any precision, where a conversion might round. */
+static void
+splice_alpha (guchar *pixels, const guchar *other, gsize n, const Babl *format)
+{
+  gsize bytes = (gsize) babl_format_get_bytes_per_pixel (format);
+  gsize alpha = bytes / (gsize) babl_format_get_n_components (format);
+
+  for (gsize i = 0; i < n; i++)
+    memcpy (pixels + (i + 1) * bytes - alpha, other + (i + 1) * bytes - alpha, alpha);
+}
+
 /* The result's colours with the source's alpha, in bands to spare memory. */
 static void
 write_pixels (const PalCapture *capture, const PalImage *result, GimpLayer *layer)
 {
-  const Babl            *format = babl_format ("R'G'B'A double");
   g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (layer));
-  g_autofree gdouble    *band   = g_new (gdouble, (gsize) result->width * BAND_ROWS * 4);
-  gboolean               alpha  = capture->source && capture->source->channels == 4;
+  const Babl            *format = gegl_buffer_get_format (buffer);
+  const Babl            *fish   = babl_fish (babl_format ("R'G'B' float"), format);
+  gsize                  bytes  = (gsize) babl_format_get_bytes_per_pixel (format);
+  gsize                  n_band = (gsize) result->width * BAND_ROWS;
+  g_autofree guchar     *band   = g_malloc (n_band * bytes);
+  g_autofree guchar     *source = g_malloc (n_band * bytes);
 
   for (gint y = 0; y < result->height; y += BAND_ROWS)
     {
       const GeglRectangle part = { 0, y, result->width, MIN (BAND_ROWS, result->height - y) };
-      const gfloat       *rgb  = result->data + (gsize) y * result->width * 3;
+      gsize               n    = (gsize) part.width * part.height;
 
-      if (alpha)
-        gegl_buffer_get (capture->pixels, &part, 1.0, format, band, GEGL_AUTO_ROWSTRIDE,
-                         GEGL_ABYSS_NONE);
-      for (gsize i = 0; i < (gsize) part.width * part.height; i++)
+      babl_process (fish, result->data + (gsize) y * result->width * 3, band, (glong) n);
+      if (capture->source && capture->source->channels == 4)
         {
-          for (gint c = 0; c < 3; c++)
-            band[i * 4 + c] = (gdouble) rgb[i * 3 + c];
-          if (! alpha)
-            band[i * 4 + 3] = 1.0;
+          gegl_buffer_get (capture->pixels, &part, 1.0, format, source, GEGL_AUTO_ROWSTRIDE,
+                           GEGL_ABYSS_NONE);
+          splice_alpha (band, source, n, format);
         }
       gegl_buffer_set (buffer, &part, 0, format, band, GEGL_AUTO_ROWSTRIDE);
     }
+}
+
+/* GIMP would convert all that the layer covers to linear light and back, which is
+ * exact up to 16 bit and in half floats. Finer pixels are to stay bit-equal where
+ * the mask is black, so they are composited as they are encoded. */
+static void
+set_composite_space (GimpLayer *layer, GimpPrecision precision)
+{
+  if (precision != GIMP_PRECISION_U32_NON_LINEAR &&
+      precision != GIMP_PRECISION_FLOAT_NON_LINEAR &&
+      precision != GIMP_PRECISION_DOUBLE_NON_LINEAR)
+    return;
+
+  gimp_layer_set_composite_space (layer, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR);
+  gimp_layer_set_blend_space (layer, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR);
 }
 
 static gboolean
@@ -397,6 +423,7 @@ pal_layer_from_image (const PalCapture *capture, const PalImage *result, const g
 
   write_pixels (capture, result, layer);
   gimp_layer_set_offsets (layer, capture->rect.x, capture->rect.y);
+  set_composite_space (layer, gimp_image_get_precision (capture->image));
 
   /* Two half transparent layers would add up to a less transparent picture. */
   if (capture->source && capture->source->channels == 4)

@@ -15,7 +15,9 @@
 #include "seed-row.h"
 #include "status-row.h"
 
-#define WIDTH_PX 520
+#define WIDTH_PX        560
+#define MIN_ADVANCED_PX 160
+#define OTHER_PX        470     /* all but the advanced part, with the window's frame */
 
 struct _PalDialog
 {
@@ -29,6 +31,7 @@ struct _PalDialog
 
   PalModelInfo           defaults;      /* the numbers of the chosen model; no strings */
   gchar                 *sampler;       /* its sampler's id */
+  gchar                 *title;
   gboolean               usable;        /* there is a model to run */
   GCancellable          *cancellable;   /* while running */
 };
@@ -102,7 +105,7 @@ fill_default (PalDialog *dialog, const gchar *argument, gdouble old, gdouble new
     g_object_get (dialog->config, argument, &value, NULL);
 
   /* A value that only repeats the former model's default follows the model. */
-  if (value > 0 && ABS (value - old) > 1e-6)
+  if (ABS (value - new) <= 1e-6 || (value > 0 && ABS (value - old) > 1e-6))
     return;
 
   if (G_IS_PARAM_SPEC_INT (pspec))
@@ -190,63 +193,92 @@ add_main (PalDialog *dialog, GtkSizeGroup *labels)
   GtkWidget *box, *combo;
 
   box = pal_text_box_new (dialog->config, "prompt", 3, &dialog->prompt);
-  pal_form_add (form, dialog->config, "prompt", box, dialog->prompt);
+  pal_form_add (form, PAL_FORM_ROW, dialog->config, "prompt", box, dialog->prompt);
 
   if (dialog->intent != PAL_GENERATE)
     {
       GtkWidget *strength = pal_slider_new (dialog->config, "strength", 0.05, 1.0, 0.01, 2);
 
-      pal_form_add (form, dialog->config, "strength", strength, strength);
+      pal_form_add (form, PAL_FORM_ROW, dialog->config, "strength", strength, strength);
     }
 
   dialog->model_hint = pal_hint_new ();
   dialog->model_row  = pal_model_row_new (dialog->config, dialog->intent, &client, &combo,
                                           dialog->model_hint);
-  pal_form_add (form, dialog->config, "model", dialog->model_row, combo);
-  pal_form_add_plain (form, dialog->model_hint);
+  pal_form_add (form, PAL_FORM_ROW, dialog->config, "model", dialog->model_row, combo);
+  pal_form_add_plain (form, PAL_FORM_ROW, dialog->model_hint);
 
   gtk_box_pack_start (GTK_BOX (dialog->content), form, TRUE, TRUE, 0);
 }
 
 static void
-add_widget (PalDialog *dialog, GtkWidget *form, const gchar *argument, GtkWidget *widget)
+add_widget (PalDialog *dialog, GtkWidget *form, PalFormPlace place, const gchar *argument,
+            GtkWidget *widget)
 {
-  pal_form_add (form, dialog->config, argument, widget, widget);
+  pal_form_add (form, place, dialog->config, argument, widget, widget);
 }
 
+static GtkWidget *
+advanced_form (PalDialog *dialog, GtkSizeGroup *labels)
+{
+  GObject   *config = G_OBJECT (dialog->config);
+  GtkWidget *form   = pal_form_new (labels);
+  GtkWidget *box, *focus;
+
+  box = pal_text_box_new (dialog->config, "negative-prompt", 2, &focus);
+  pal_form_add (form, PAL_FORM_ROW, dialog->config, "negative-prompt", box, focus);
+  add_widget (dialog, form, PAL_FORM_LEFT, "steps",
+              pal_slider_new (dialog->config, "steps", 1, 100, 1, 0));
+  add_widget (dialog, form, PAL_FORM_RIGHT, "guidance",
+              pal_slider_new (dialog->config, "guidance", 1.0, 20.0, 0.1, 1));
+  add_widget (dialog, form, PAL_FORM_LEFT, "sampler",
+              gimp_prop_choice_combo_box_new (config, "sampler"));
+  dialog->eta = pal_slider_new (dialog->config, "eta", 0.0, 1.0, 0.01, 2);
+  add_widget (dialog, form, PAL_FORM_RIGHT, "eta", dialog->eta);
+
+  dialog->seed_row = pal_seed_row_new (dialog->config, &focus);
+  pal_form_add (form, PAL_FORM_ROW, dialog->config, "seed", dialog->seed_row, focus);
+  add_widget (dialog, form, PAL_FORM_LEFT, "random",
+              gimp_prop_choice_combo_box_new (config, "random"));
+  box = gimp_prop_check_button_new (config, "karras", NULL);
+  pal_form_add_plain (form, PAL_FORM_RIGHT, box);
+  gtk_widget_show (box);
+
+  add_widget (dialog, form, PAL_FORM_LEFT, "count",
+              pal_slider_new (dialog->config, "count", 1, 16, 1, 0));
+  if (dialog->intent != PAL_GENERATE)
+    add_widget (dialog, form, PAL_FORM_RIGHT, "region",
+                gimp_prop_choice_combo_box_new (config, "region"));
+  add_widget (dialog, form, PAL_FORM_ROW, "device", pal_device_row_new (dialog->config));
+
+  return form;
+}
+
+/* As high as it needs, but scrolled on a screen that is too low for it. */
 static void
 add_advanced (PalDialog *dialog, GtkSizeGroup *labels)
 {
-  GObject   *config   = G_OBJECT (dialog->config);
-  GtkWidget *expander = gtk_expander_new_with_mnemonic (_("Ad_vanced"));
-  GtkWidget *form     = pal_form_new (labels);
-  GtkWidget *box, *focus;
+  GtkWidget   *expander = gtk_expander_new_with_mnemonic (_("Ad_vanced"));
+  GtkWidget   *scroll   = gtk_scrolled_window_new (NULL, NULL);
+  GtkWidget   *form     = advanced_form (dialog, labels);
+  GdkMonitor  *monitor  = gdk_display_get_monitor (gdk_display_get_default (), 0);
+  GdkRectangle area;
+  gint         height;
+
+  gdk_monitor_get_workarea (monitor, &area);
+  gtk_widget_get_preferred_height (form, NULL, &height);
+  height = MIN (height, MAX (MIN_ADVANCED_PX, area.height - OTHER_PX));
+
+  gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (scroll), GTK_POLICY_NEVER,
+                                  GTK_POLICY_AUTOMATIC);
+  gtk_scrolled_window_set_overlay_scrolling (GTK_SCROLLED_WINDOW (scroll), FALSE);
+  gtk_scrolled_window_set_min_content_height (GTK_SCROLLED_WINDOW (scroll), height);
+  gtk_widget_set_margin_top (scroll, 6);
+  gtk_container_add (GTK_CONTAINER (scroll), form);
+  gtk_widget_show (scroll);
 
   gtk_expander_set_resize_toplevel (GTK_EXPANDER (expander), TRUE);
-  gtk_widget_set_margin_top (form, 6);
-
-  box = pal_text_box_new (dialog->config, "negative-prompt", 2, &focus);
-  pal_form_add (form, dialog->config, "negative-prompt", box, focus);
-  add_widget (dialog, form, "steps", pal_slider_new (dialog->config, "steps", 1, 100, 1, 0));
-  add_widget (dialog, form, "guidance",
-              pal_slider_new (dialog->config, "guidance", 1.0, 20.0, 0.1, 1));
-  add_widget (dialog, form, "sampler", gimp_prop_choice_combo_box_new (config, "sampler"));
-  dialog->eta = pal_slider_new (dialog->config, "eta", 0.0, 1.0, 0.01, 2);
-  add_widget (dialog, form, "eta", dialog->eta);
-
-  box = gimp_prop_check_button_new (config, "karras", NULL);
-  gtk_widget_show (box);
-  pal_form_add_plain (form, box);
-
-  dialog->seed_row = pal_seed_row_new (dialog->config, &focus);
-  pal_form_add (form, dialog->config, "seed", dialog->seed_row, focus);
-  add_widget (dialog, form, "random", gimp_prop_choice_combo_box_new (config, "random"));
-  add_widget (dialog, form, "count", pal_slider_new (dialog->config, "count", 1, 16, 1, 0));
-  if (dialog->intent != PAL_GENERATE)
-    add_widget (dialog, form, "region", gimp_prop_choice_combo_box_new (config, "region"));
-  add_widget (dialog, form, "device", pal_device_row_new (dialog->config));
-
-  gtk_container_add (GTK_CONTAINER (expander), form);
+  gtk_container_add (GTK_CONTAINER (expander), scroll);
   gtk_widget_show (expander);
   gtk_box_pack_start (GTK_BOX (dialog->content), expander, FALSE, FALSE, 0);
 }
@@ -263,12 +295,13 @@ stop (PalDialog *dialog)
   pal_status_row_set_stopping (dialog->status);
 }
 
-/* Close, Escape and the window's cross mean Stop while running; the waiting loop
- * of GimpProcedureDialog takes them otherwise. */
+/* Escape and the window's cross mean Stop while running; the waiting loop of
+ * GimpProcedureDialog takes them otherwise. */
 static void
 dialog_response (GtkDialog *window, gint response, gpointer data)
 {
-  stop (data);
+  if (response == GTK_RESPONSE_DELETE_EVENT || response == GTK_RESPONSE_CANCEL)
+    stop (data);
 }
 
 static gboolean
@@ -287,29 +320,32 @@ key_pressed (GtkWidget *window, GdkEventKey *event, gpointer data)
   return GDK_EVENT_PROPAGATE;
 }
 
-/* Everything but Stop and Close sleeps while running. */
+/* Everything but Stop sleeps while running. */
 static void
 set_running (PalDialog *dialog, GCancellable *cancellable)
 {
   GtkDialog *window = GTK_DIALOG (dialog->window);
+  GtkWidget *close  = gtk_dialog_get_widget_for_response (window, GTK_RESPONSE_CANCEL);
   GtkWidget *area   = gtk_dialog_get_content_area (window);
   GList     *children;
 
   dialog->cancellable = cancellable;
   pal_status_row_set_running (dialog->status, cancellable != NULL);
 
-  /* The content area also holds GimpProcedureDialog's own row of buttons. */
+  /* The content area also holds GimpProcedureDialog's own buttons. */
   children = gtk_container_get_children (GTK_CONTAINER (area));
   for (GList *iter = children; iter; iter = iter->next)
-    if (iter->data != dialog->status && iter->data != dialog->message &&
-        ! gtk_widget_is_ancestor (gtk_dialog_get_widget_for_response (window, GTK_RESPONSE_OK),
-                                  iter->data))
+    if (iter->data != dialog->status && iter->data != dialog->message)
       gtk_widget_set_sensitive (iter->data, cancellable == NULL);
   g_list_free (children);
+  gtk_widget_set_sensitive (gtk_widget_get_parent (close), cancellable == NULL);
 
   update_ok (dialog);
   if (! cancellable)
-    gtk_widget_grab_focus (dialog->prompt);
+    {
+      gtk_window_set_title (GTK_WINDOW (dialog->window), dialog->title);
+      gtk_widget_grab_focus (dialog->prompt);
+    }
 }
 
 static void
@@ -358,13 +394,26 @@ run_once (PalDialog *dialog)
   return ok;
 }
 
+/* The menu's words without mnemonic and dots. */
+static gchar *
+window_title (GimpProcedure *procedure)
+{
+  gchar *title = gimp_strip_uline (gimp_procedure_get_menu_label (procedure));
+
+  if (g_str_has_suffix (title, "…"))
+    title[strlen (title) - strlen ("…")] = '\0';
+
+  return title;
+}
+
 static void
 dialog_init (PalDialog *dialog, GimpProcedure *procedure)
 {
   g_autoptr (GtkSizeGroup) labels = gtk_size_group_new (GTK_SIZE_GROUP_HORIZONTAL);
   GtkWidget               *area, *close;
 
-  dialog->window = gimp_procedure_dialog_new (procedure, dialog->config, NULL);
+  dialog->title  = window_title (procedure);
+  dialog->window = gimp_procedure_dialog_new (procedure, dialog->config, dialog->title);
   gimp_procedure_dialog_set_ok_label (GIMP_PROCEDURE_DIALOG (dialog->window), _("_Generate"));
   close = gtk_dialog_get_widget_for_response (GTK_DIALOG (dialog->window), GTK_RESPONSE_CANCEL);
   gtk_button_set_label (GTK_BUTTON (close), _("_Close"));
@@ -383,6 +432,7 @@ dialog_init (PalDialog *dialog, GimpProcedure *procedure)
   dialog->status = pal_status_row_new (G_CALLBACK (stop), dialog);
   gtk_box_pack_start (GTK_BOX (area), dialog->status, FALSE, FALSE, 0);
 
+  pal_status_row_set_text (dialog->status, _("Ctrl+Enter starts, Escape stops or closes"));
   pal_model_row_reload (dialog->model_row);
   g_signal_connect (dialog->config, "notify", G_CALLBACK (number_changed), dialog);
   g_signal_connect_swapped (dialog->config, "notify::sampler", G_CALLBACK (update_eta), dialog);
@@ -405,6 +455,7 @@ pal_dialog_run (GimpProcedure *procedure, GimpProcedureConfig *config, PalIntent
   g_signal_handlers_disconnect_by_data (config, &dialog);
   gtk_widget_destroy (dialog.window);
   g_free (dialog.sampler);
+  g_free (dialog.title);
 
   return success;
 }
@@ -413,5 +464,11 @@ void
 pal_dialog_set_progress (PalDialog *dialog, const PalProgress *progress, gint variant,
                          gint n_variants, gdouble fraction)
 {
+  g_autofree gchar *title = NULL;
+
   pal_status_row_set_progress (dialog->status, progress, variant, n_variants, fraction);
+
+  /* TRANSLATORS: the dialog's title while it works: percent done, name. */
+  title = g_strdup_printf (_("%d%% – %s"), (gint) (fraction * 100), dialog->title);
+  gtk_window_set_title (GTK_WINDOW (dialog->window), title);
 }

@@ -17,44 +17,59 @@ pal_form_new (GtkSizeGroup *labels)
 }
 
 static gint
-next_row (GtkWidget *form)
+row_for (GtkWidget *form, PalFormPlace place)
 {
-  gint row = GPOINTER_TO_INT (g_object_get_data (G_OBJECT (form), "rows"));
+  gint rows = GPOINTER_TO_INT (g_object_get_data (G_OBJECT (form), "rows"));
 
-  g_object_set_data (G_OBJECT (form), "rows", GINT_TO_POINTER (row + 1));
-  return row;
+  if (place == PAL_FORM_RIGHT)
+    return rows - 1;
+
+  g_object_set_data (G_OBJECT (form), "rows", GINT_TO_POINTER (rows + 1));
+  return rows;
+}
+
+/* Columns: label, widget, label, widget. */
+static void
+attach (GtkWidget *form, PalFormPlace place, GtkWidget *label, GtkWidget *widget)
+{
+  gint row  = row_for (form, place);
+  gint left = place == PAL_FORM_RIGHT ? 2 : 0;
+
+  if (label)
+    gtk_grid_attach (GTK_GRID (form), label, left, row, 1, 1);
+  gtk_grid_attach (GTK_GRID (form), widget, label || place != PAL_FORM_RIGHT ? left + 1 : left,
+                   row, place == PAL_FORM_ROW ? 3 : label ? 1 : 2, 1);
+  gtk_widget_set_hexpand (widget, TRUE);
 }
 
 void
-pal_form_add (GtkWidget *form, GimpProcedureConfig *config, const gchar *argument,
-              GtkWidget *widget, GtkWidget *focus)
+pal_form_add (GtkWidget *form, PalFormPlace place, GimpProcedureConfig *config,
+              const gchar *argument, GtkWidget *widget, GtkWidget *focus)
 {
   GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (config), argument);
   GtkWidget  *label = gtk_label_new_with_mnemonic (g_param_spec_get_nick (pspec));
-  gint        row   = next_row (form);
 
   gtk_label_set_mnemonic_widget (GTK_LABEL (label), focus);
   gtk_label_set_xalign (GTK_LABEL (label), 0.0f);
-  gtk_widget_set_valign (label, GTK_IS_SCROLLED_WINDOW (widget) ? GTK_ALIGN_START
-                                                                : GTK_ALIGN_CENTER);
-  if (GTK_IS_SCROLLED_WINDOW (widget))
-    gtk_widget_set_margin_top (label, 6);
-  gtk_size_group_add_widget (g_object_get_data (G_OBJECT (form), "labels"), label);
-
   gtk_widget_set_tooltip_text (widget, g_param_spec_get_blurb (pspec));
-  gtk_widget_set_hexpand (widget, TRUE);
 
-  gtk_grid_attach (GTK_GRID (form), label, 0, row, 1, 1);
-  gtk_grid_attach (GTK_GRID (form), widget, 1, row, 1, 1);
+  if (GTK_IS_SCROLLED_WINDOW (widget))
+    {
+      gtk_widget_set_valign (label, GTK_ALIGN_START);
+      gtk_widget_set_margin_top (label, 6);
+    }
+  if (place != PAL_FORM_RIGHT)
+    gtk_size_group_add_widget (g_object_get_data (G_OBJECT (form), "labels"), label);
+
+  attach (form, place, label, widget);
   gtk_widget_show (label);
   gtk_widget_show (widget);
 }
 
 void
-pal_form_add_plain (GtkWidget *form, GtkWidget *widget)
+pal_form_add_plain (GtkWidget *form, PalFormPlace place, GtkWidget *widget)
 {
-  gtk_widget_set_hexpand (widget, TRUE);
-  gtk_grid_attach (GTK_GRID (form), widget, 1, next_row (form), 1, 1);
+  attach (form, place, NULL, widget);
 }
 
 GtkWidget *

@@ -9,19 +9,29 @@
 
 G_BEGIN_DECLS
 
+typedef enum
+{
+  PAL_FORM_ROW,         /* a row of its own */
+  PAL_FORM_LEFT,        /* the left half of a new row */
+  PAL_FORM_RIGHT        /* the right half of the same row */
+} PalFormPlace;
+
 /* A grid whose labels are as wide as those of all forms of the same group. */
 GtkWidget *pal_form_new       (GtkSizeGroup *labels);
 
-/* Appends a row. The label (with mnemonic) and the tooltip are the nick and the
- * description of the argument; focus is the widget the mnemonic leads to. */
+/* Adds a label and a widget. The label (with mnemonic) and the tooltip are the
+ * nick and the description of the argument; focus is the widget the mnemonic
+ * leads to. */
 void       pal_form_add       (GtkWidget           *form,
+                               PalFormPlace         place,
                                GimpProcedureConfig *config,
                                const gchar         *argument,
                                GtkWidget           *widget,
                                GtkWidget           *focus);
 
-/* Appends a row without label. */
+/* Adds a widget without label. */
 void       pal_form_add_plain (GtkWidget           *form,
+                               PalFormPlace         place,
                                GtkWidget           *widget);
 
 /* Lines of text with a frame, for a string argument. *view is the text view. */

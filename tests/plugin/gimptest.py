@@ -46,8 +46,7 @@ def main(path):
                 out.writelines(f"# {line}\n" for line in traceback.format_exc().split("\n"))
             out.flush()
             for image in Gimp.get_images():
-                if not image.list_displays() if hasattr(image, "list_displays") else True:
-                    image.delete()
+                image.delete()
         out.write("# finished\n")
 
 
@@ -93,26 +92,22 @@ def pixels(drawable, fmt=None, area=None):
     return buffer.get(area, 1.0, fmt, Gegl.AbyssPolicy.NONE)
 
 
-def bytes_per_pixel(drawable):
-    return drawable.get_bpp()
+def visible(image):
+    """What is seen, as a layer with alpha of a copy, and the copy, which is to be deleted."""
+    copy = image.duplicate()
+    layer = copy.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE)
+    layer.resize_to_image_size()
+    if not layer.has_alpha():
+        layer.add_alpha()
+    return layer, copy
 
 
 def projection(image):
-    """Bytes of what is seen, in the image's own precision."""
-    copy = image.duplicate()
-    layer = copy.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE)
-    layer.resize_to_image_size()
+    """Bytes of what is seen, with alpha, in the image's own precision."""
+    layer, copy = visible(image)
     data = pixels(layer)
     copy.delete()
     return data
-
-
-def visible(image):
-    """What is seen, as a layer of a copy; delete the copy, the second value."""
-    copy = image.duplicate()
-    layer = copy.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE)
-    layer.resize_to_image_size()
-    return layer, copy
 
 
 def soft_selection(image, x, y, width, height, feather=8):

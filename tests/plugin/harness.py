@@ -1,11 +1,14 @@
 """Runs a file of cases inside a real GIMP with a profile of its own and prints TAP.
 
-harness.py GIMP PLUGIN CASES [--window]
+harness.py GIMP PLUGIN CASES [--window] [--silent] [--untranslated]
 
-The profile holds the plug-in, the folder of translations where the build made one, and the test
-model as the default one. PALIMPSEST_TEST_MODEL is that model. With --window GIMP shows its window
-on a virtual display of its own and the cases press keys. What GIMP and the plug-ins print is part
-of the result: a warning from ours is a failure.
+The profile holds the plug-in, the translations of the build, and the test model as the default
+one. PALIMPSEST_TEST_MODEL is that model. What GIMP and the plug-ins print is part of the result: a
+warning from ours is a failure.
+
+--window        GIMP shows its window on a virtual display of its own, and the cases press keys
+--silent        nothing at all may be printed about the plug-in
+--untranslated  the profile has no folder of translations
 """
 
 import os
@@ -24,15 +27,17 @@ NEEDED = ("python-eval", "file-png")
 # What GIMP must never have to say because of us.
 COMPLAINTS = re.compile(
     r"inconsistent state|palimpsest.*(CRITICAL|WARNING)|(CRITICAL|WARNING).*palimpsest|"
-    r"Procedure 'plug-in-palimpsest|catalog directory|"
+    r"Procedure 'plug-in-palimpsest-\w+': |catalog directory|"
     r"plug-in crashed|runtime error|AddressSanitizer|LeakSanitizer")
 
 # A plug-in's farewell may find GIMP's end of the wire closed; so does GIMP's own python-eval.
 HARMLESS = re.compile(r"gimp_flush\(\): error: Broken pipe")
 
 
-def make_profile(folder, plugin, model):
+def make_profile(folder, gimp, plugin, model, translated):
     """A profile with our plug-in and the few of GIMP's that are needed."""
+    version = subprocess.run([gimp, "--version"], capture_output=True, text=True,
+                             check=True).stdout.split()[-1]
     profile = folder / "profile"
     ours = profile / "plug-ins/palimpsest"
     system = folder / "system"
@@ -40,9 +45,8 @@ def make_profile(folder, plugin, model):
     system.mkdir()
     (ours / "palimpsest").symlink_to(plugin)
     (ours / "models/default").symlink_to(model)
-    translations = plugin.parent.parent / "po"
-    if any(translations.glob("*/LC_MESSAGES/*.mo")):
-        (ours / "locale").symlink_to(translations)
+    if translated:
+        (ours / "locale").symlink_to(plugin.parent.parent / "po")
 
     libdir = subprocess.run(["pkg-config", "--variable=gimplibdir", "gimp-3.0"],
                             capture_output=True, text=True, check=True).stdout.strip()
@@ -50,7 +54,7 @@ def make_profile(folder, plugin, model):
         (system / name).symlink_to(pathlib.Path(libdir) / "plug-ins" / name)
     (profile / "gimprc").write_text(
         f'(plug-in-path "{profile}/plug-ins:{system}")\n'
-        "(show-welcome-dialog no)\n(check-updates no)\n(show-tips no)\n", encoding="utf-8")
+        f'(config-version "{version}")\n(check-updates no)\n', encoding="utf-8")
     return profile
 
 
@@ -72,10 +76,28 @@ def environment(folder, profile, model, results):
         "PALIMPSEST_TEST_RESULTS": str(results),
         "PALIMPSEST_TEST_SCRATCH": str(folder / "scratch"),
     })
-    # Compiled kernels are kept from one GIMP to the next.
-    env.setdefault("PALIMPSEST_CACHE_DIR", str(pathlib.Path(tempfile.gettempdir())
-                                               / f"palimpsest-test-cache-{os.getuid()}"))
     return env
+
+
+def lend_kernels(folder):
+    """A folder of compiled kernels of this run's own, filled from those of earlier runs."""
+    own, shared = folder / "kernels", kept_kernels()
+    if shared.exists():
+        shutil.copytree(shared, own)
+    return own
+
+
+def keep_kernels(own):
+    """For the next GIMP; whoever comes first, if several run at once."""
+    if own.exists():
+        try:
+            own.rename(kept_kernels())
+        except OSError:
+            pass
+
+
+def kept_kernels():
+    return pathlib.Path(os.environ.get("MESON_BUILD_ROOT", tempfile.gettempdir())) / "test-kernels"
 
 
 def command(gimp, cases, window):
@@ -90,37 +112,49 @@ def command(gimp, cases, window):
 
 
 def main():
-    window = "--window" in sys.argv
-    gimp, plugin, cases = [a for a in sys.argv[1:] if a != "--window"]
+    words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    window, silent, untranslated = (f"--{option}" in sys.argv
+                                    for option in ("window", "silent", "untranslated"))
+    gimp, plugin, cases = words
     model = pathlib.Path(os.environ["PALIMPSEST_TEST_MODEL"]).resolve()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="palimpsest-gimp-"))
     results = folder / "results.tap"
     try:
-        profile = make_profile(folder, pathlib.Path(plugin).resolve(), model)
+        profile = make_profile(folder, gimp, pathlib.Path(plugin).resolve(), model,
+                               not untranslated)
+        env = environment(folder, profile, model, results)
+        env["PALIMPSEST_CACHE_DIR"] = str(lend_kernels(folder))
         with open(folder / "log", "w+b") as log:
             done = subprocess.run(command(gimp, cases, window), stdout=log, stderr=log,
-                                  stdin=subprocess.DEVNULL, check=False,
-                                  env=environment(folder, profile, model, results))
+                                  stdin=subprocess.DEVNULL, check=False, env=env)
             log.seek(0)
             text = log.read().decode(errors="replace")
-        sys.stdout.write(report(results, text, done.returncode))
+        keep_kernels(folder / "kernels")
+        sys.stdout.write(report(results, text, done.returncode, silent))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def report(results, log, status):
-    """The cases' TAP with one more line, about what was printed."""
+def complaints(log, silent):
+    """The lines of the log that are a failure."""
+    wrong = re.compile("palimpsest") if silent else COMPLAINTS
+    return [line for line in log.split("\n")
+            if wrong.search(line) and not HARMLESS.search(line)]
+
+
+def report(results, log, status, silent):
+    """The cases' TAP with two more lines, about the end and about what was printed."""
     tap = results.read_text(encoding="utf-8") if results.exists() else ""
     lines = tap.rstrip("\n").split("\n") if tap else []
     total = sum(1 for line in lines if line.startswith(("ok", "not ok")))
-    complaints = [line for line in log.split("\n")
-                  if COMPLAINTS.search(line) and not HARMLESS.search(line)]
-    finished = "# finished" in lines
+    finished = "# finished" in lines and status == 0
+    wrong = complaints(log, silent)
 
     lines.append(f"{'ok' if finished else 'not ok'} {total + 1} - GIMP ran all cases")
-    lines.append(f"{'not ok' if complaints else 'ok'} {total + 2} - no warning because of us")
+    lines.append(f"{'not ok' if wrong else 'ok'} {total + 2} - no warning because of us")
     lines.append(f"1..{total + 2}")
-    if complaints or not finished or status != 0 or any(l.startswith("not ok") for l in lines):
+    if any(line.startswith("not ok") for line in lines):
+        lines += ["# complaint: " + line for line in wrong]
         lines += ["# GIMP's exit status: " + str(status), *("# " + l for l in log.split("\n"))]
     return "\n".join(lines) + "\n"
 

@@ -1,0 +1,211 @@
+"""M1, M5, M14 in GIMP's window: the dialog, its keys, Stop, last values, undo."""
+
+import pathlib
+import shutil
+import subprocess
+import threading
+import time
+
+from gimptest import (CANCEL, FILL, GENERATE, MODEL, OK, RESTYLE, SCRATCH, Gimp, add_layer, call,
+                      case, new_image, projection, soft_selection, state)
+
+PATIENCE = 120  # seconds that something may take on a busy machine
+
+
+def xdotool(*words):
+    return subprocess.run(["xdotool", *words], capture_output=True, text=True,
+                          check=False).stdout.strip()
+
+
+def wait(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < end, f"no {what} within {PATIENCE} s"
+        time.sleep(0.02)
+    return found
+
+
+class Dialog:
+    """The plug-in's window, as a user's hands and eyes have it."""
+
+    def __init__(self):
+        self.window = wait(lambda: xdotool("search", "--onlyvisible", "--classname",
+                                           "^palimpsest$"), "dialog").split("\n")[0]
+        time.sleep(0.5)
+        xdotool("windowfocus", self.window)
+        time.sleep(0.5)
+
+    def title(self):
+        return xdotool("getwindowname", self.window)
+
+    def keys(self, *keys):
+        for key in keys:
+            xdotool("key", key)
+            time.sleep(0.1)
+
+    def type(self, text):
+        self.keys("ctrl+a")
+        xdotool("type", text)
+        time.sleep(0.3)
+
+    def running(self):
+        return "%" in self.title()
+
+    def start(self):
+        self.keys("ctrl+Return")
+        wait(self.running, "progress in the title")
+
+    def finish(self):
+        wait(lambda: not self.running(), "end of the run")
+        time.sleep(0.3)
+
+
+def interactive(name, image, layer, hands, **arguments):
+    """Runs a procedure with its dialog while hands (dialog) works it in a thread of its own."""
+    errors = []
+
+    def work():
+        try:
+            hands(Dialog())
+        except Exception as error:  # told in the main thread
+            errors.append(error)
+            for window in xdotool("search", "--onlyvisible", "--classname",
+                                  "^palimpsest$").split():
+                xdotool("windowfocus", window, "key", "Escape", "sleep", "3", "key", "Escape")
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    result = call(name, image, [layer], Gimp.RunMode.INTERACTIVE, **arguments)
+    thread.join()
+    if errors:
+        raise errors[0]
+    return result
+
+
+def picture():
+    image = new_image(320, 240)
+    layer = add_layer(image)
+    soft_selection(image, 100, 80, 120, 90)
+    image.clean_all()
+    return image, layer
+
+
+@case
+def error_inside():
+    """A model that is spoiled: the dialog stays, does not run, and can be closed"""
+    # First of all, as the last values of a run that succeeded would replace the arguments.
+    folder = SCRATCH / "spoiled"
+    shutil.copytree(MODEL, folder)
+    index = pathlib.Path(folder / "model_index.json")
+    index.chmod(0o600)
+    index.write_text("{}", encoding="utf-8")
+    image, layer = picture()
+    before = state(image)
+
+    def hands(dialog):
+        dialog.keys("ctrl+Return")
+        time.sleep(1)
+        assert not dialog.running()
+        dialog.keys("Escape")
+
+    status, _, _, _ = interactive(GENERATE, image, layer, hands, model=str(folder))
+    assert status == CANCEL
+    assert state(image) == before
+
+
+@case
+def stop():
+    """Stop by Escape and by its button: image unchanged, the dialog stays, then closes"""
+    for key in ("Escape", "space", "alt+s"):
+        image, layer = picture()
+        before = state(image)
+
+        def hands(dialog, key=key):
+            dialog.type("to be stopped")
+            dialog.start()
+            time.sleep(0.5)
+            dialog.keys(key)
+            dialog.finish()
+            assert dialog.title() == "Fill Selection", dialog.title()
+            dialog.keys("Escape")
+
+        status, new, _, _ = interactive(FILL, image, layer, hands, steps=1000)
+        assert status == CANCEL and new is None
+        assert state(image) == before, "the image changed"
+
+
+@case
+def run_and_close():
+    """Ctrl+Enter runs with the typed prompt; the dialog stays for another run"""
+    image, layer = picture()
+
+    def hands(dialog):
+        dialog.type("first words")
+        dialog.start()
+        dialog.finish()
+        dialog.type("other words")
+        dialog.start()
+        dialog.finish()
+        dialog.keys("Escape")
+
+    status, new, seed, _ = interactive(RESTYLE, image, layer, hands, steps=60)
+    names = [item.get_name() for item in image.get_layers()]
+    assert status == OK and new.get_name() == names[0]
+    assert names[0] == f"other words (seed {seed})", names
+    assert names[1].startswith("first words (seed ") and len(names) == 3
+
+
+@case
+def stop_after_success():
+    """A run that is stopped after another one succeeded adds nothing"""
+    image, layer = picture()
+
+    def hands(dialog):
+        dialog.type("kept")
+        dialog.start()
+        dialog.finish()
+        dialog.start()
+        dialog.keys("Escape")
+        dialog.finish()
+        dialog.keys("Escape")
+
+    status, _, _, _ = interactive(GENERATE, image, layer, hands, steps=300)
+    assert status == OK and 2 <= len(image.get_layers()) <= 3
+
+
+@case
+def last_values():
+    """Filters > Repeat: the last values of the dialog are used"""
+    image, layer = picture()
+
+    def hands(dialog):
+        dialog.type("words to remember")
+        dialog.start()
+        dialog.finish()
+        dialog.keys("Escape")
+
+    status, _, _, message = interactive(FILL, image, layer, hands, steps=60, seed=9)
+    assert status == OK, message
+    status, new, _, message = call(FILL, image, [layer], Gimp.RunMode.WITH_LAST_VALS)
+    assert status == OK, message
+    assert new.get_name().startswith("words to remember"), new.get_name()
+
+
+@case
+def undo():
+    """One undo takes the whole result back, of one layer and of several"""
+    for count in (1, 3):
+        image, layer = picture()
+        before = projection(image)
+        display = Gimp.Display.new(image)
+        status, _, _, message = call(FILL, image, [layer], prompt="x", steps=2, count=count)
+        assert status == OK, message
+        assert len(image.get_layers()) == 1 + count and projection(image) != before
+        window = wait(lambda: xdotool("search", "--onlyvisible", "--name", "GIMP$"), "window")
+        xdotool("windowfocus", window.split("\n")[0])
+        time.sleep(1)
+        xdotool("key", "ctrl+z")
+        # The key is GIMP's, which handles it only while it waits for us.
+        wait(lambda im=image: len(im.get_layers()) == 1, "undo")
+        assert projection(image) == before
+        display.delete()
