@@ -69,14 +69,23 @@ def environment(folder, profile, model, results):
         "XDG_CONFIG_HOME": str(folder / "config"),
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_RUNTIME_DIR": str(folder / "runtime"),
-        "LANG": "C.UTF-8",
-        "LANGUAGE": os.environ.get("LANGUAGE", "en"),
+        **language(folder, os.environ.get("LANGUAGE", "en")),
         "NO_AT_BRIDGE": "1",
         "PALIMPSEST_TEST_MODEL": str(model),
         "PALIMPSEST_TEST_RESULTS": str(results),
         "PALIMPSEST_TEST_SCRATCH": str(folder / "scratch"),
     })
     return env
+
+
+def language(folder, name):
+    """Variables that choose a language. gettext translates nothing in C.UTF-8, and the machine
+    may have no other locale: a copy of it under another name will do."""
+    if name == "en":
+        return {"LANG": "C.UTF-8", "LANGUAGE": name}
+    locale = folder / "locales" / f"{name}.UTF-8"
+    shutil.copytree("/usr/lib/locale/C.utf8", locale)
+    return {"LOCPATH": str(locale.parent), "LANG": locale.name, "LANGUAGE": name}
 
 
 def lend_kernels(folder):
