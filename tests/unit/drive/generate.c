@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pal.h"
+#include "base/debug.h"
 #include "case.h"
 
 /* Of [0, 1]: a level of 8 bits. */
@@ -281,6 +282,58 @@ test_cancel (void)
   }
 }
 
+/* Opens the tiny model and fills with it while the n-th call of a kind fails; n grows
+ * until there are not so many calls. Some failures are recovered from: a cached binary
+ * that does not load is built again, memory is freed and asked for once more. */
+static void
+test_faults (void)
+{
+  g_autoptr (PalImage) source = picture (64, 48, FALSE);
+  g_autoptr (PalImage) mask   = picture (64, 48, TRUE);
+  g_autofree gchar    *path   = g_build_filename (TEST_DATA, "models", "sd15-tiny", NULL);
+  PalRequest           r      = { .intent = PAL_FILL, .source = source, .mask = mask,
+                                  .prompt = "", .strength = 1.0, .steps = 1, .guidance = 2.0 };
+
+  if (lacks_device ())
+    return;
+
+  for (gint kind = 0; kind < PAL_N_FAULTS; kind++)
+    {
+      guint n = 1, failures = 0;
+
+      while (TRUE)
+        {
+          g_autoptr (GError)   error = NULL;
+          g_autoptr (PalModel) model = NULL;
+          g_autoptr (PalImage) out   = NULL;
+          gboolean             last;
+
+          pal_fault_arm ((PalFaultKind) kind, n);
+          model = pal_model_open (device, path, &error);
+          out   = model ? pal_generate (model, &r, NULL, NULL, NULL, NULL, &error) : NULL;
+          last  = pal_fault_calls ((PalFaultKind) kind) < n;
+          pal_fault_arm ((PalFaultKind) kind, 0);
+
+          g_assert_true ((out == NULL) == (error != NULL));
+          if (error)
+            {
+              g_assert_true (error->domain == PAL_ERROR);
+              g_assert_cmpuint (strlen (error->message), >, 10);
+              failures++;
+            }
+          if (last)
+            {
+              g_assert_no_error (error);
+              break;
+            }
+          n += 1 + n / 6;
+        }
+
+      g_test_message ("%u failures of kind %d, up to call %u", failures, kind, n);
+      g_assert_cmpuint (failures, >, 3);
+    }
+}
+
 int
 main (int   argc,
       char *argv[])
@@ -298,6 +351,7 @@ main (int   argc,
     }
   g_test_add_func ("/generate/requests", test_requests);
   g_test_add_func ("/generate/cancel", test_cancel);
+  g_test_add_func ("/generate/faults", test_faults);
 
   status = g_test_run ();
   g_clear_pointer (&device, pal_device_unref);
