@@ -80,7 +80,8 @@ flash_weights (Flash *f, int row, int n, int seen)
 
 /* y = keep y + p v. vp: row k0 of the head's first panel; panels are panel_size apart. */
 static inline void
-flash_values (Flash *f, __global const float *vp, ulong panel_size, int n_rows, int n_keys, int width)
+flash_values (Flash *f, __global const float *vp, ulong panel_size, int n_rows, int n_keys,
+              int width)
 {
   for (int p = 0; p < PANELS (width); p++, vp += panel_size)
     for (int i = 0; i < n_rows; i += TILE_M)
@@ -122,7 +123,8 @@ flash_end (const Flash *f, __global float *y, ulong stride, int n_rows, int widt
                    y + i * stride + d, width - d);
 }
 
-/* A work-item makes QUERIES rows of one head; global (query blocks, heads, batch). Private memory: QUERIES (KEYS + 2 HEAD_MAX + 35) floats. */
+/* A work-item makes QUERIES rows of one head; global (query blocks, heads, batch).
+ * Private memory: QUERIES (KEYS + 2 HEAD_MAX + 35) floats. */
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
 attention_block (__global const float *q, ulong q_at, __global const float *kp, ulong kp_at,
                  __global const float *vp, ulong vp_at, __global float *y, ulong y_at,

@@ -40,7 +40,8 @@ tap_at (const Geometry *g, int3 first, int tap)
   if (y < 0 || y >= g->limit_h || x < 0 || x >= g->limit_w)
     return -1;
 
-  return (((long) first.z * g->height + (y >> g->shift)) * g->width + (x >> g->shift)) * g->channels;
+  return (((long) first.z * g->height + (y >> g->shift)) * g->width + (x >> g->shift))
+         * g->channels;
 }
 
 #ifdef BLOCK_M

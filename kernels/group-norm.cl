@@ -56,18 +56,18 @@ group_norm_stats (__global const float *x, ulong x_at, __global float *stats, ul
       m2 += run_m2 + delta * delta * (before * n / (before + n));
     }
 
-  stats += stats_at
-           + ((ulong) get_global_id (2) * ((positions + chunk - 1) / chunk) + get_global_id (1)) * 2 * channels
-           + c;
+  const int chunks = (positions + chunk - 1) / chunk;
+
+  stats += stats_at + ((ulong) get_global_id (2) * chunks + get_global_id (1)) * 2 * channels + c;
   vec_store_n (pivot + mean, stats, channels - c);
   vec_store_n (m2, stats + channels, channels - c);
 }
 
 /* A work-item: one group; global (groups, B). */
 __kernel void
-group_norm_factors (__global const float *stats, ulong stats_at, __global float *factors, ulong factors_at,
-                    __global const float *weight, int positions,
-                    int channels, int chunk, int groups, float eps)
+group_norm_factors (__global const float *stats, ulong stats_at,
+                    __global float *factors, ulong factors_at, __global const float *weight,
+                    int positions, int channels, int chunk, int groups, float eps)
 {
   const int   size = channels / groups;
   const int   c0 = get_global_id (0) * size;
@@ -118,9 +118,9 @@ group_norm_factors (__global const float *stats, ulong stats_at, __global float 
 /* A work-item: REPEAT vectors of one position; global (channels / VEC / REPEAT, positions,
  * B). */
 __kernel void
-group_norm_apply (__global const float *x, ulong x_at, __global const float *factors, ulong factors_at,
-                  __global const float *bias, __global float *y, ulong y_at,
-                  int positions, int channels, int act)
+group_norm_apply (__global const float *x, ulong x_at,
+                  __global const float *factors, ulong factors_at, __global const float *bias,
+                  __global float *y, ulong y_at, int positions, int channels, int act)
 {
   const int   first = get_global_id (0) * VEC * REPEAT;
   const int   end = min (first + VEC * REPEAT, channels);

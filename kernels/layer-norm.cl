@@ -70,7 +70,8 @@ layer_norm (__global const float *x, ulong x_at, __global const float *weight,
   inverse = 1.0f / sqrt (total (vec_total (sum) + tail, shared) / columns + eps);
 
   for (int c = lane * VEC; c < whole; c += LANES * VEC)
-    vec_store (fma ((vec_load (x + c) - mean) * inverse, vec_load (weight + c), vec_load (bias + c)), y + c);
+    vec_store (fma ((vec_load (x + c) - mean) * inverse, vec_load (weight + c),
+                    vec_load (bias + c)), y + c);
   for (int c = rest; c < columns; c += LANES)
     y[c] = fma ((x[c] - mean) * inverse, weight[c], bias[c]);
 }

@@ -54,7 +54,8 @@ geglu (__global const float *x, ulong x_at, __global float *y, ulong y_at, int c
   x += x_at + (ulong) get_global_id (1) * 2 * columns;
   y += y_at + (ulong) get_global_id (1) * columns;
   for (int c = first; c < end; c += VEC)
-    vec_store_n (vec_load_n (x + c, columns - c) * vec_gelu (vec_load_n (x + columns + c, columns - c)),
+    vec_store_n (vec_load_n (x + c, columns - c)
+                   * vec_gelu (vec_load_n (x + columns + c, columns - c)),
                  y + c, columns - c);
 }
 

@@ -17,11 +17,15 @@
 #define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=80 -DKEYS=128"
 #define FLASH_LANES "-DVEC=4 -DTILE_M=4 -DTILE_N=16 -DQUERIES=4 -DLANES=64"
 
+#define FLASH_PACK  "-DVEC=4 -DTILE_N=16"
+
 /* For kernels whose tile is a run of vectors: long runs on the CPU, one vector a lane
  * elsewhere. */
-#define RUNS(op, file, entry)                                                            \
-  { op, "cpu", file, entry, "-DVEC=16 -DREPEAT=64", CPU, { 1, 1024, 0, 1, 1 } },         \
-  { op, "any", file, entry, "-DVEC=4 -DREPEAT=1", ANY, { 1, 4, 0, 32, 1 } }
+#define RUN_CPU "-DVEC=16 -DREPEAT=64"
+#define RUN_ANY "-DVEC=4 -DREPEAT=1"
+#define RUNS(op, file, entry)                                        \
+  { op, "cpu", file, entry, RUN_CPU, CPU, { 1, 1024, 0, 1, 1 } },      \
+  { op, "any", file, entry, RUN_ANY, ANY, { 1, 4, 0, 32, 1 } }
 
 /* op, variant, file, entry, defines, needs, { rows, columns, depth, local, panels } */
 static const PalKernelRow rows[] = {
@@ -33,26 +37,31 @@ static const PalKernelRow rows[] = {
   { "conv2d", "cpu-5x16", "conv.cl", "conv_block", BLOCK_5X16, CPU, { 60, 16, 256, 1, 10 } },
   { "conv2d", "any-4x8", "conv.cl", "conv_direct", DIRECT_4X8, ANY, { 4, 8, 0, 8, 1 } },
 
-  { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16, { 168, 16, 512, 1, 1 } },
-  { "attention", "cpu-5x16", "attention.cl", "attention_block", FLASH_5X16, CPU, { 80, 16, 512, 1, 1 } },
-  { "attention", "any-lanes", "attention-lanes.cl", "attention_lanes", FLASH_LANES, ANY, { 4, 16, 64, 64, 1 } },
-  { "attention_pack_keys", "any", "attention-pack.cl", "attention_pack_keys", "-DVEC=4 -DTILE_N=16", ANY,
+  { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16,
+    { 168, 16, 512, 1, 1 } },
+  { "attention", "cpu-5x16", "attention.cl", "attention_block", FLASH_5X16, CPU,
+    { 80, 16, 512, 1, 1 } },
+  { "attention", "any-lanes", "attention-lanes.cl", "attention_lanes", FLASH_LANES, ANY,
+    { 4, 16, 64, 64, 1 } },
+  { "attention_pack_keys", "any", "attention-pack.cl", "attention_pack_keys", FLASH_PACK, ANY,
     { 1, 16, 0, 1, 1 } },
-  { "attention_pack_values", "any", "attention-pack.cl", "attention_pack_values", "-DVEC=4 -DTILE_N=16", ANY,
+  { "attention_pack_values", "any", "attention-pack.cl", "attention_pack_values", FLASH_PACK, ANY,
     { 1, 16, 0, 1, 1 } },
 
-  { "group_norm_stats", "cpu", "group-norm.cl", "group_norm_stats", "-DVEC=16 -DREPEAT=64", CPU,
+  { "group_norm_stats", "cpu", "group-norm.cl", "group_norm_stats", RUN_CPU, CPU,
     { 1, 16, 0, 1, 1 } },
-  { "group_norm_stats", "any", "group-norm.cl", "group_norm_stats", "-DVEC=4 -DREPEAT=1", ANY,
+  { "group_norm_stats", "any", "group-norm.cl", "group_norm_stats", RUN_ANY, ANY,
     { 1, 4, 0, 32, 1 } },
-  { "group_norm_factors", "cpu", "group-norm.cl", "group_norm_factors", "-DVEC=16 -DREPEAT=64", CPU,
+  { "group_norm_factors", "cpu", "group-norm.cl", "group_norm_factors", RUN_CPU, CPU,
     { 1, 1, 0, 1, 1 } },
-  { "group_norm_factors", "any", "group-norm.cl", "group_norm_factors", "-DVEC=4 -DREPEAT=1", ANY,
+  { "group_norm_factors", "any", "group-norm.cl", "group_norm_factors", RUN_ANY, ANY,
     { 1, 1, 0, 32, 1 } },
   RUNS ("group_norm_apply", "group-norm.cl", "group_norm_apply"),
 
-  { "layer_norm", "cpu", "layer-norm.cl", "layer_norm", "-DVEC=16 -DLANES=1", CPU, { 1, 1, 0, 1, 1 } },
-  { "layer_norm", "any", "layer-norm.cl", "layer_norm", "-DVEC=4 -DLANES=32", ANY, { 1, 1, 0, 32, 1 } },
+  { "layer_norm", "cpu", "layer-norm.cl", "layer_norm", "-DVEC=16 -DLANES=1", CPU,
+    { 1, 1, 0, 1, 1 } },
+  { "layer_norm", "any", "layer-norm.cl", "layer_norm", "-DVEC=4 -DLANES=32", ANY,
+    { 1, 1, 0, 32, 1 } },
 
   RUNS ("pointwise", "pointwise.cl", "pointwise"),
   RUNS ("geglu", "pointwise.cl", "geglu"),

@@ -25,14 +25,15 @@ typedef struct
 {
   guint rows;                 /* rows of C (pixels, tokens, queries) a work-item or group makes */
   guint columns;              /* columns of C, = width of a weight panel */
-  guint depth;                /* K block, 0 = whole; of attention: the widest head of a plain build */
+  guint depth;                /* K block, 0 = whole; of attention: the widest head of a plain
+                               * build */
   guint local;                /* work-group size in the first dimension, 0 = driver's choice */
   guint panels;               /* weight panels a work-item makes side by side; 0 = 1 */
 } PalTile;
 
 typedef struct
 {
-  const gchar *op;            /* what asks for it: "gemm", "conv2d", "attention", "group_norm" ... */
+  const gchar *op;            /* what asks for it: "gemm", "conv2d", "attention" ... */
   const gchar *variant;       /* name in benches and tests: "cpu-6x16" */
   const gchar *file;          /* resource in kernels/: "gemm.cl" */
   const gchar *entry;         /* kernel function */

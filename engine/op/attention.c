@@ -9,17 +9,13 @@ typedef struct
 {
   const PalKernelRow *pack_keys, *pack_values, *row;
   gint                batch, queries, keys, heads, width;
-  gfloat              scale;            /* holds log2 (e): the kernels' scores are in base 2 */
+  gfloat              scale; /* holds log2 (e): the kernels' scores are in base 2 */
   gint                causal;
 } Attention;
 
 static gboolean
-emit_pack (PalEmit             *emit,
-           const PalKernelRow  *row,
-           const Attention     *a,
-           const PalTensor     *from,
-           const PalTensor     *to,
-           GError             **error)
+emit_pack (PalEmit *emit, const PalKernelRow *row, const Attention *a,
+           const PalTensor *from, const PalTensor *to, GError **error)
 {
   pal_emit_begin (emit, row, "%s", "");
   pal_emit_tensor (emit, from);
@@ -28,17 +24,15 @@ emit_pack (PalEmit             *emit,
   pal_emit_int (emit, a->heads);
   pal_emit_int (emit, a->width);
 
-  return pal_op_go (emit, row, PAL_OP_PARTS (a->keys, (gint64) row->tile.columns), a->heads,
-                    a->batch, error);
+  return pal_op_go (emit, row, PAL_OP_PARTS (a->keys, (gint64) row->tile.columns),
+                    a->heads, a->batch, error);
 }
 
 static gboolean
-attention_emit (PalEmit        *emit,
-                const PalStep  *step,
-                GError        **error)
+attention_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const Attention *a = step->options;
-  const PalTile   *tile = &a->row->tile;
+  const Attention *a      = step->options;
+  const PalTile   *tile   = &a->row->tile;
   guint            widest = tile->depth;
 
   if (! emit_pack (emit, a->pack_keys, a, step->in[1], step->scratch[0], error) ||
@@ -67,15 +61,11 @@ attention_emit (PalEmit        *emit,
 static const PalOp attention_op = { "attention", 0, attention_emit };
 
 static gboolean
-check (PalTape            *tape,
-       PalTensor          *q,
-       PalTensor          *k,
-       PalTensor          *v,
-       const PalAttention *options)
+check (PalTape *tape, PalTensor *q, PalTensor *k, PalTensor *v, const PalAttention *options)
 {
   const PalShape    qs = pal_shape_of (q), ks = pal_shape_of (k);
   const PalRowsView rows = pal_op_rows (qs);
-  const gint64      sizes[] = { rows.rows, rows.columns, pal_op_rows (ks).rows, options->heads };
+  const gint64 sizes[] = { rows.rows, rows.columns, pal_op_rows (ks).rows, options->heads };
 
   if (ks.d[0] != qs.d[0] || pal_op_rows (ks).columns != rows.columns)
     {
@@ -91,8 +81,10 @@ check (PalTape            *tape,
     {
       g_autofree gchar *text = pal_shape_text (qs);
 
-      pal_tape_fail (tape, PAL_ERROR_SHAPE, "attention of %s can't have %d heads: the last dimension "
-                     "must be a multiple", text, options->heads);
+      pal_tape_fail (tape, PAL_ERROR_SHAPE,
+                     "attention of %s can't have %d heads: the last dimension "
+                     "must be a multiple",
+                     text, options->heads);
       return FALSE;
     }
 
@@ -101,19 +93,13 @@ check (PalTape            *tape,
 
 /* What a scratch of n rounded-up panels needs, as [B N, panels, rows, panel]. */
 static PalShape
-packed_shape (const Attention *a,
-              gint64           panels,
-              gint64           rows)
+packed_shape (const Attention *a, gint64 panels, gint64 rows)
 {
   return PAL_SHAPE ((gint64) a->batch * a->heads, panels, rows, a->row->tile.columns);
 }
 
 PalTensor *
-pal_attention (PalTape            *tape,
-               PalTensor          *q,
-               PalTensor          *k,
-               PalTensor          *v,
-               const PalAttention *options)
+pal_attention (PalTape *tape, PalTensor *q, PalTensor *k, PalTensor *v, const PalAttention *options)
 {
   const PalAttention defaults = { .heads = 1 };
   Attention          a = { .pack_keys   = pal_tape_kernel (tape, "attention_pack_keys"),
@@ -135,8 +121,9 @@ pal_attention (PalTape            *tape,
   a.keys    = (gint) (pal_op_rows (pal_shape_of (k)).rows / a.batch);
   a.heads   = options->heads;
   a.width   = (gint) (pal_op_rows (pal_shape_of (q)).columns / a.heads);
-  a.scale   = (options->scale > 0.0f ? options->scale : 1.0f / sqrtf ((gfloat) a.width)) * 1.44269504f;
-  a.causal  = options->causal;
+  a.scale = options->scale > 0.0f ? options->scale : 1.0f / sqrtf ((gfloat) a.width);
+  a.scale *= 1.44269504f;
+  a.causal = options->causal;
 
   panel = a.row->tile.columns;
   step  = pal_step_new (tape, &attention_op, &a, sizeof a);
@@ -144,8 +131,9 @@ pal_attention (PalTape            *tape,
   pal_step_input (step, k);
   pal_step_input (step, v);
   pal_step_scratch (tape, step, PAL_F32, packed_shape (&a, PAL_OP_PARTS (a.keys, panel), a.width));
-  pal_step_scratch (tape, step, PAL_F32, packed_shape (&a, PAL_OP_PARTS (a.width, panel),
-                                                       PAL_OP_PARTS (a.keys, panel) * panel));
+  pal_step_scratch (tape, step, PAL_F32,
+                    packed_shape (&a, PAL_OP_PARTS (a.width, panel),
+                                  PAL_OP_PARTS (a.keys, panel) * panel));
 
   return pal_step_output (tape, step, PAL_F32, pal_shape_of (q));
 }

@@ -14,20 +14,29 @@ typedef struct
 } Conv;
 
 static gboolean
-conv_emit (PalEmit        *emit,
-           const PalStep  *step,
-           GError        **error)
+conv_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const Conv       *c = step->options;
-  const PalTile    *tile = &c->row->tile;
-  const PalShape    x = pal_shape_of (step->in[0]);
-  const PalShape    y = pal_shape_of (step->out);
-  const PalRowsView out = pal_op_rows (y);
-  const gint        geometry[] = { (gint) out.rows, (gint) out.columns, c->kernel_h * c->kernel_w,
-                                   (gint) x.d[1], (gint) x.d[2], (gint) x.d[3],
-                                   c->limit_h, c->limit_w, c->shift,
-                                   (gint) y.d[1], (gint) y.d[2],
-                                   c->kernel_w, c->stride, c->pad, c->flags, c->act };
+  const Conv       *c          = step->options;
+  const PalTile    *tile       = &c->row->tile;
+  const PalShape    x          = pal_shape_of (step->in[0]);
+  const PalShape    y          = pal_shape_of (step->out);
+  const PalRowsView out        = pal_op_rows (y);
+  const gint        geometry[] = { (gint) out.rows,
+                                   (gint) out.columns,
+                                   c->kernel_h * c->kernel_w,
+                                   (gint) x.d[1],
+                                   (gint) x.d[2],
+                                   (gint) x.d[3],
+                                   c->limit_h,
+                                   c->limit_w,
+                                   c->shift,
+                                   (gint) y.d[1],
+                                   (gint) y.d[2],
+                                   c->kernel_w,
+                                   c->stride,
+                                   c->pad,
+                                   c->flags,
+                                   c->act };
 
   pal_emit_begin (emit, c->row, "%s", pal_op_loader (step->weight[0]));
   pal_emit_tensor (emit, step->in[0]);
@@ -78,13 +87,8 @@ plan_geometry (Conv          *c,
 }
 
 static PalTensor *
-record (PalTape       *tape,
-        PalTensor     *x,
-        PalWeight     *weight,
-        PalWeight     *bias,
-        const Conv    *conv,
-        const PalConv *options,
-        PalShape       shape)
+record (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const Conv *conv,
+        const PalConv *options, PalShape shape)
 {
   PalStep *step;
 
@@ -103,15 +107,15 @@ record (PalTape       *tape,
 }
 
 static PalTensor *
-convolve (PalTape       *tape,
-          PalTensor     *x,
-          PalWeight     *weight,
-          PalWeight     *bias,
-          const PalConv *options)
+convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const PalConv *options)
 {
-  const PalShape in = pal_shape_of (x);
-  const PalShape w = weight->view->shape;
-  const gint64   sizes[] = { in.d[0], in.d[1], in.d[2] * 2, w.d[0], w.d[1] * w.d[2] * w.d[3],
+  const PalShape in      = pal_shape_of (x);
+  const PalShape w       = weight->view->shape;
+  const gint64   sizes[] = { in.d[0],
+                             in.d[1],
+                             in.d[2] * 2,
+                             w.d[0],
+                             w.d[1] * w.d[2] * w.d[3],
                              in.d[0] * in.d[1] * in.d[2] * (options->upsample ? 4 : 1) };
   Conv           conv = { .row = pal_tape_kernel (tape, "conv2d"), .act = options->act };
   gint64         out_h, out_w;
@@ -123,8 +127,9 @@ convolve (PalTape       *tape,
   conv.kernel_w = (gint) w.d[3];
   if (! plan_geometry (&conv, options, in.d[1], in.d[2], &out_h, &out_w))
     return pal_op_clash (tape, weight->view->name, in, w,
-                         options->upsample ? "the size after doubling must be twice the input's, or one less"
-                                           : "the input is smaller than the kernel");
+                         options->upsample ? "the size after doubling must be twice the "
+                                             "input's, or one less" :
+                                             "the input is smaller than the kernel");
 
   if (bias)
     conv.flags |= PAL_END_BIAS;
@@ -135,14 +140,11 @@ convolve (PalTape       *tape,
 }
 
 PalTensor *
-pal_conv2d (PalTape       *tape,
-            PalTensor     *x,
-            const gchar   *name,
-            const PalConv *options)
+pal_conv2d (PalTape *tape, PalTensor *x, const gchar *name, const PalConv *options)
 {
   const PalConv       defaults = { 0 };
-  const PalKernelRow *row = pal_tape_kernel (tape, "conv2d");
-  const PalKernelRow *plain = pal_tape_kernel (tape, "gemm");
+  const PalKernelRow *row      = pal_tape_kernel (tape, "conv2d");
+  const PalKernelRow *plain    = pal_tape_kernel (tape, "gemm");
   PalWeight          *weight, *bias;
   PalShape            w;
 
@@ -169,7 +171,8 @@ pal_conv2d (PalTape       *tape,
   if (w.d[2] == 1 && w.d[3] == 1 && options->stride <= 1 && ! options->upsample &&
       ! options->pad_end_only)
     return pal_op_product (tape, x, plain, weight, bias,
-                           &(PalEnd) { .act = options->act, .residual = options->residual,
+                           &(PalEnd) { .act            = options->act,
+                                       .residual       = options->residual,
                                        .residual_first = options->act_last });
 
   return convolve (tape, x, weight, bias, options);

@@ -9,13 +9,11 @@ typedef struct
 } Embed;
 
 static gboolean
-embed_emit (PalEmit        *emit,
-            const PalStep  *step,
-            GError        **error)
+embed_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const Embed      *e = step->options;
-  const PalRowsView out = pal_op_rows (pal_shape_of (step->out));
-  const PalShape    ids = pal_shape_of (step->in[0]);
+  const Embed      *e     = step->options;
+  const PalRowsView out   = pal_op_rows (pal_shape_of (step->out));
+  const PalShape    ids   = pal_shape_of (step->in[0]);
   const PalWeight  *table = step->weight[0], *positions = step->weight[1];
 
   pal_emit_begin (emit, e->row, "%s", pal_op_loader (table));
@@ -28,18 +26,15 @@ embed_emit (PalEmit        *emit,
   pal_emit_int (emit, (gint32) ids.d[ids.n - 1]);
   pal_emit_int (emit, positions != NULL);
 
-  return pal_op_go (emit, e->row, PAL_OP_PARTS (out.columns, (gint64) e->row->tile.columns), out.rows, 1,
-                    error);
+  return pal_op_go (emit, e->row, PAL_OP_PARTS (out.columns, (gint64) e->row->tile.columns),
+                    out.rows, 1, error);
 }
 
 static const PalOp embed_op = { "embed", 0, embed_emit };
 
 /* The table of positions fits the ids and the other table. */
 static gboolean
-check_positions (PalTape         *tape,
-                 PalShape         ids,
-                 const PalWeight *table,
-                 const PalWeight *positions)
+check_positions (PalTape *tape, PalShape ids, const PalWeight *table, const PalWeight *positions)
 {
   const PalShape shape = positions->view->shape;
 
@@ -51,9 +46,10 @@ check_positions (PalTape         *tape,
     }
   if (positions->dtype != table->dtype)
     {
-      pal_tape_fail (tape, PAL_ERROR_UNSUPPORTED, "“%s” is %s but “%s” is %s: both must have one type",
-                     positions->view->name, pal_dtype_name (positions->dtype), table->view->name,
-                     pal_dtype_name (table->dtype));
+      pal_tape_fail (tape, PAL_ERROR_UNSUPPORTED,
+                     "“%s” is %s but “%s” is %s: both must have one type",
+                     positions->view->name, pal_dtype_name (positions->dtype),
+                     table->view->name, pal_dtype_name (table->dtype));
       return FALSE;
     }
 
@@ -61,12 +57,9 @@ check_positions (PalTape         *tape,
 }
 
 PalTensor *
-pal_embed (PalTape     *tape,
-           PalTensor   *ids,
-           const gchar *name,
-           const gchar *position)
+pal_embed (PalTape *tape, PalTensor *ids, const gchar *name, const gchar *position)
 {
-  const Embed    e = { pal_tape_kernel (tape, "embed") };
+  const Embed    e     = { pal_tape_kernel (tape, "embed") };
   const PalShape shape = pal_shape_of (ids);
   PalWeight     *table, *positions = NULL;
   PalShape       out = shape;
@@ -99,11 +92,9 @@ typedef struct
 } Timestep;
 
 static gboolean
-timestep_emit (PalEmit        *emit,
-               const PalStep  *step,
-               GError        **error)
+timestep_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const Timestep *t = step->options;
+  const Timestep *t   = step->options;
   const PalShape  out = pal_shape_of (step->out);
 
   pal_emit_begin (emit, t->row, "-DWEIGHT_F32");
@@ -119,11 +110,7 @@ timestep_emit (PalEmit        *emit,
 static const PalOp timestep_op = { "timestep_embed", 0, timestep_emit };
 
 PalTensor *
-pal_timestep_embed (PalTape   *tape,
-                    PalTensor *timesteps,
-                    gint64     width,
-                    gboolean   flip,
-                    gfloat     shift)
+pal_timestep_embed (PalTape *tape, PalTensor *timesteps, gint64 width, gboolean flip, gfloat shift)
 {
   const Timestep t = { pal_tape_kernel (tape, "timestep_embed"), flip ? 1 : 0, shift };
   const PalShape shape = pal_shape_of (timesteps);

@@ -6,19 +6,17 @@
 typedef struct
 {
   const PalKernelRow *row;
-  gint                flags;    /* PAL_END_… */
+  gint                flags; /* PAL_END_… */
   PalAct              act;
 } Product;
 
 static gboolean
-product_emit (PalEmit        *emit,
-              const PalStep  *step,
-              GError        **error)
+product_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const Product    *p = step->options;
+  const Product    *p    = step->options;
   const PalTile    *tile = &p->row->tile;
-  const PalRowsView x = pal_op_rows (pal_shape_of (step->in[0]));
-  const PalRowsView y = pal_op_rows (pal_shape_of (step->out));
+  const PalRowsView x    = pal_op_rows (pal_shape_of (step->in[0]));
+  const PalRowsView y    = pal_op_rows (pal_shape_of (step->out));
 
   pal_emit_begin (emit, p->row, "%s", pal_op_loader (step->weight[0]));
   pal_emit_tensor (emit, step->in[0]);
@@ -39,16 +37,12 @@ product_emit (PalEmit        *emit,
 static const PalOp product_op = { "linear", 1 << 1, product_emit };
 
 PalTensor *
-pal_op_product (PalTape            *tape,
-                PalTensor          *x,
-                const PalKernelRow *row,
-                PalWeight          *weight,
-                PalWeight          *bias,
-                const PalEnd       *end)
+pal_op_product (PalTape *tape, PalTensor *x, const PalKernelRow *row, PalWeight *weight,
+                PalWeight *bias, const PalEnd *end)
 {
-  const PalShape    w = weight->view->shape;
-  const PalShape    shape = pal_op_widen (pal_shape_of (x), w.d[0]);
-  const PalRowsView view = pal_op_rows (pal_shape_of (x));
+  const PalShape    w       = weight->view->shape;
+  const PalShape    shape   = pal_op_widen (pal_shape_of (x), w.d[0]);
+  const PalRowsView view    = pal_op_rows (pal_shape_of (x));
   const gint64      sizes[] = { view.rows, view.columns, w.d[0] };
   Product           product = { .row = row, .act = end->act };
   PalStep          *step;
@@ -80,13 +74,10 @@ pal_op_product (PalTape            *tape,
 }
 
 PalTensor *
-pal_linear (PalTape         *tape,
-            PalTensor       *x,
-            const gchar     *name,
-            const PalLinear *options)
+pal_linear (PalTape *tape, PalTensor *x, const gchar *name, const PalLinear *options)
 {
   const PalLinear     defaults = { 0 };
-  const PalKernelRow *row = pal_tape_kernel (tape, "gemm");
+  const PalKernelRow *row      = pal_tape_kernel (tape, "gemm");
   PalWeight          *weight, *bias;
 
   if (! options)

@@ -17,10 +17,7 @@ typedef struct
 } GroupNorm;
 
 static gboolean
-emit_stats (PalEmit          *emit,
-            const PalStep    *step,
-            const GroupNorm  *g,
-            GError          **error)
+emit_stats (PalEmit *emit, const PalStep *step, const GroupNorm *g, GError **error)
 {
   pal_emit_begin (emit, g->stats, "%s", "");
   pal_emit_tensor (emit, step->in[0]);
@@ -34,10 +31,7 @@ emit_stats (PalEmit          *emit,
 }
 
 static gboolean
-emit_factors (PalEmit          *emit,
-              const PalStep    *step,
-              const GroupNorm  *g,
-              GError          **error)
+emit_factors (PalEmit *emit, const PalStep *step, const GroupNorm *g, GError **error)
 {
   pal_emit_begin (emit, g->factors, "%s", "");
   pal_emit_tensor (emit, step->scratch[0]);
@@ -53,10 +47,7 @@ emit_factors (PalEmit          *emit,
 }
 
 static gboolean
-emit_apply (PalEmit          *emit,
-            const PalStep    *step,
-            const GroupNorm  *g,
-            GError          **error)
+emit_apply (PalEmit *emit, const PalStep *step, const GroupNorm *g, GError **error)
 {
   pal_emit_begin (emit, g->apply, "%s", "");
   pal_emit_tensor (emit, step->in[0]);
@@ -72,9 +63,7 @@ emit_apply (PalEmit          *emit,
 }
 
 static gboolean
-group_norm_emit (PalEmit        *emit,
-                 const PalStep  *step,
-                 GError        **error)
+group_norm_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
   return emit_stats (emit, step, step->options, error) &&
          emit_factors (emit, step, step->options, error) &&
@@ -95,27 +84,26 @@ record_group_norm (PalTape         *tape,
   pal_step_input (step, x);
   pal_step_weight (step, weight);
   pal_step_weight (step, bias);
-  pal_step_scratch (tape, step, PAL_F32, PAL_SHAPE (g->batch, PAL_OP_PARTS (g->positions, g->chunk),
-                                                    2, g->channels));
+  pal_step_scratch (tape, step, PAL_F32,
+                    PAL_SHAPE (g->batch, PAL_OP_PARTS (g->positions, g->chunk), 2, g->channels));
   pal_step_scratch (tape, step, PAL_F32, PAL_SHAPE (g->batch, 2, g->channels));
 
   return pal_step_output (tape, step, PAL_F32, pal_shape_of (x));
 }
 
 PalTensor *
-pal_group_norm (PalTape            *tape,
-                PalTensor          *x,
-                const gchar        *name,
-                const PalGroupNorm *options)
+pal_group_norm (PalTape *tape, PalTensor *x, const gchar *name, const PalGroupNorm *options)
 {
-  const PalShape    shape = pal_shape_of (x);
-  const PalRowsView rows = pal_op_rows (shape);
+  const PalShape    shape   = pal_shape_of (x);
+  const PalRowsView rows    = pal_op_rows (shape);
   const gint64      sizes[] = { rows.rows, rows.columns };
   PalWeight        *weight, *bias;
   GroupNorm         g = { .stats   = pal_tape_kernel (tape, "group_norm_stats"),
                           .factors = pal_tape_kernel (tape, "group_norm_factors"),
                           .apply   = pal_tape_kernel (tape, "group_norm_apply"),
-                          .groups  = options->groups, .eps = options->eps, .act = options->act };
+                          .groups  = options->groups,
+                          .eps     = options->eps,
+                          .act     = options->act };
 
   if (! pal_op_takes (tape, "group_norm", x, PAL_F32, 2) ||
       ! pal_op_fits (tape, "group_norm", sizes, G_N_ELEMENTS (sizes)))
@@ -125,8 +113,10 @@ pal_group_norm (PalTape            *tape,
     {
       g_autofree gchar *text = pal_shape_text (shape);
 
-      return pal_tape_fail (tape, PAL_ERROR_SHAPE, "%s: group_norm of %s can't have %d groups: the "
-                            "last dimension must be a multiple", name, text, options->groups);
+      return pal_tape_fail (tape, PAL_ERROR_SHAPE,
+                            "%s: group_norm of %s can't have %d groups: the "
+                            "last dimension must be a multiple",
+                            name, text, options->groups);
     }
 
   g.batch     = (gint) shape.d[0];
@@ -149,11 +139,9 @@ typedef struct
 } LayerNorm;
 
 static gboolean
-layer_norm_emit (PalEmit        *emit,
-                 const PalStep  *step,
-                 GError        **error)
+layer_norm_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const LayerNorm  *l = step->options;
+  const LayerNorm  *l    = step->options;
   const PalRowsView rows = pal_op_rows (pal_shape_of (step->in[0]));
 
   pal_emit_begin (emit, l->row, "%s", "");
@@ -170,13 +158,10 @@ layer_norm_emit (PalEmit        *emit,
 static const PalOp layer_norm_op = { "layer_norm", 1 << 0, layer_norm_emit };
 
 PalTensor *
-pal_layer_norm (PalTape     *tape,
-                PalTensor   *x,
-                const gchar *name,
-                gfloat       eps)
+pal_layer_norm (PalTape *tape, PalTensor *x, const gchar *name, gfloat eps)
 {
-  const LayerNorm   l = { .row = pal_tape_kernel (tape, "layer_norm"), .eps = eps };
-  const PalRowsView rows = pal_op_rows (pal_shape_of (x));
+  const LayerNorm   l       = { .row = pal_tape_kernel (tape, "layer_norm"), .eps = eps };
+  const PalRowsView rows    = pal_op_rows (pal_shape_of (x));
   const gint64      sizes[] = { rows.rows, rows.columns };
   PalWeight        *weight, *bias;
   PalStep          *step;

@@ -39,9 +39,11 @@ typedef struct
   gint       stride;          /* 0 = 1 */
   gboolean   pad_end_only;    /* 0 px before, 1 px after: AutoencoderKL's downsampler */
   gboolean   upsample;        /* nearest 2x before the convolution; H' = 2 H */
-  gint64     height, width;   /* with upsample: H', W' when they are odd: 2 H - 1 or 2 H; 0 = 2 H */
+  gint64     height, width;   /* with upsample: H', W' when they are odd: 2 H - 1 or 2 H;
+                               * 0 = 2 H */
   PalAct     act;
-  PalTensor *residual;        /* [B, H', W', M] or NULL; added before act when act_last, else after */
+  PalTensor *residual;        /* [B, H', W', M] or NULL; added before act when act_last,
+                               * else after */
   gboolean   act_last;
 } PalConv;
 
@@ -56,7 +58,8 @@ typedef struct
   PalAct act;
 } PalGroupNorm;
 
-PalTensor *pal_group_norm (PalTape *tape, PalTensor *x, const gchar *name, const PalGroupNorm *options);
+PalTensor *pal_group_norm (PalTape *tape, PalTensor *x, const gchar *name,
+                           const PalGroupNorm *options);
 
 /* x: [.., C] → same, over the last dimension. */
 PalTensor *pal_layer_norm (PalTape *tape, PalTensor *x, const gchar *name, gfloat eps);
@@ -70,13 +73,16 @@ typedef struct
   gboolean causal;
 } PalAttention;
 
-PalTensor *pal_attention (PalTape *tape, PalTensor *q, PalTensor *k, PalTensor *v, const PalAttention *options);
+PalTensor *pal_attention (PalTape *tape, PalTensor *q, PalTensor *k, PalTensor *v,
+                          const PalAttention *options);
 
 /* Pointwise: same shape in and out. */
 PalTensor *pal_add          (PalTape *tape, PalTensor *a, PalTensor *b);
 PalTensor *pal_act          (PalTape *tape, PalTensor *x, PalAct act);
-PalTensor *pal_affine       (PalTape *tape, PalTensor *x, gfloat scale, gfloat shift);   /* x * scale + shift */
-PalTensor *pal_soft_clamp   (PalTape *tape, PalTensor *x, gfloat limit);   /* limit * tanh (x / limit) */
+/* x * scale + shift */
+PalTensor *pal_affine       (PalTape *tape, PalTensor *x, gfloat scale, gfloat shift);
+/* limit * tanh (x / limit) */
+PalTensor *pal_soft_clamp   (PalTape *tape, PalTensor *x, gfloat limit);
 
 /* x: [B, H, W, C] + e: [B, C] → [B, H, W, C]. */
 PalTensor *pal_add_channels (PalTape *tape, PalTensor *x, PalTensor *e);
@@ -89,11 +95,12 @@ PalTensor *pal_concat       (PalTape *tape, PalTensor *a, PalTensor *b);
 
 /* ids: [B, T] I32; table name.weight: [V, E] → [B, T, E]; plus the rows 0 .. T - 1 of
  * position.weight when position is not NULL. */
-PalTensor *pal_embed        (PalTape *tape, PalTensor *ids, const gchar *name, const gchar *position);
+PalTensor *pal_embed (PalTape *tape, PalTensor *ids, const gchar *name, const gchar *position);
 
 /* timesteps: [B] → [B, E] sinusoids (Vaswani et al. 2017, as DDPM uses them):
  * frequencies exp (-ln (10000) i / (E / 2 - shift)), i < E / 2; sines first unless
  * flip, which puts cosines first. */
-PalTensor *pal_timestep_embed (PalTape *tape, PalTensor *timesteps, gint64 width, gboolean flip, gfloat shift);
+PalTensor *pal_timestep_embed (PalTape *tape, PalTensor *timesteps, gint64 width, gboolean flip,
+                               gfloat shift);
 
 #endif

@@ -22,9 +22,7 @@ typedef struct
 } Pointwise;
 
 static gboolean
-pointwise_emit (PalEmit        *emit,
-                const PalStep  *step,
-                GError        **error)
+pointwise_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
   const Pointwise *p = step->options;
   gsize            n = 0;
@@ -48,10 +46,7 @@ pointwise_emit (PalEmit        *emit,
 static const PalOp pointwise_op = { "pointwise", 1 << 0 | 1 << 1, pointwise_emit };
 
 static PalTensor *
-record (PalTape   *tape,
-        PalTensor *a,
-        PalTensor *b,
-        Pointwise  options)
+record (PalTape *tape, PalTensor *a, PalTensor *b, Pointwise options)
 {
   PalStep *step;
 
@@ -68,9 +63,7 @@ record (PalTape   *tape,
 }
 
 PalTensor *
-pal_add (PalTape   *tape,
-         PalTensor *a,
-         PalTensor *b)
+pal_add (PalTape *tape, PalTensor *a, PalTensor *b)
 {
   if (! pal_op_takes (tape, "add", b, PAL_F32, 0))
     return a;
@@ -82,26 +75,19 @@ pal_add (PalTape   *tape,
 }
 
 PalTensor *
-pal_act (PalTape   *tape,
-         PalTensor *x,
-         PalAct     act)
+pal_act (PalTape *tape, PalTensor *x, PalAct act)
 {
   return record (tape, x, NULL, (Pointwise) { .kind = POINTWISE_ACT, .act = act });
 }
 
 PalTensor *
-pal_affine (PalTape   *tape,
-            PalTensor *x,
-            gfloat     scale,
-            gfloat     shift)
+pal_affine (PalTape *tape, PalTensor *x, gfloat scale, gfloat shift)
 {
   return record (tape, x, NULL, (Pointwise) { .kind = POINTWISE_AFFINE, .f = scale, .g = shift });
 }
 
 PalTensor *
-pal_soft_clamp (PalTape   *tape,
-                PalTensor *x,
-                gfloat     limit)
+pal_soft_clamp (PalTape *tape, PalTensor *x, gfloat limit)
 {
   return record (tape, x, NULL, (Pointwise) { .kind = POINTWISE_SOFT_CLAMP, .f = limit });
 }
@@ -113,13 +99,11 @@ typedef struct
 } ByRows;
 
 static gboolean
-add_channels_emit (PalEmit        *emit,
-                   const PalStep  *step,
-                   GError        **error)
+add_channels_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const ByRows     *o = step->options;
-  const PalShape    shape = pal_shape_of (step->in[0]);
-  const PalRowsView rows = pal_op_rows (shape);
+  const ByRows     *o         = step->options;
+  const PalShape    shape     = pal_shape_of (step->in[0]);
+  const PalRowsView rows      = pal_op_rows (shape);
   const gint64      positions = rows.rows / shape.d[0];
 
   pal_emit_begin (emit, o->row, "%s", "");
@@ -136,13 +120,11 @@ add_channels_emit (PalEmit        *emit,
 static const PalOp add_channels_op = { "add_channels", 1 << 0, add_channels_emit };
 
 PalTensor *
-pal_add_channels (PalTape   *tape,
-                  PalTensor *x,
-                  PalTensor *e)
+pal_add_channels (PalTape *tape, PalTensor *x, PalTensor *e)
 {
-  const ByRows      o = { pal_tape_kernel (tape, "add_channels") };
-  const PalShape    shape = pal_shape_of (x);
-  const PalRowsView rows = pal_op_rows (shape);
+  const ByRows      o       = { pal_tape_kernel (tape, "add_channels") };
+  const PalShape    shape   = pal_shape_of (x);
+  const PalRowsView rows    = pal_op_rows (shape);
   const gint64      sizes[] = { rows.rows, rows.columns };
   PalStep          *step;
 
@@ -152,8 +134,7 @@ pal_add_channels (PalTape   *tape,
     return x;
 
   if (! pal_shape_equal (pal_shape_of (e), PAL_SHAPE (shape.d[0], rows.columns)))
-    return pal_op_clash (tape, "add_channels", shape, pal_shape_of (e),
-                         "[B, .., C] needs [B, C]");
+    return pal_op_clash (tape, "add_channels", shape, pal_shape_of (e), "[B, .., C] needs [B, C]");
 
   step = pal_step_new (tape, &add_channels_op, &o, sizeof o);
   pal_step_input (step, x);
@@ -163,11 +144,9 @@ pal_add_channels (PalTape   *tape,
 }
 
 static gboolean
-geglu_emit (PalEmit        *emit,
-            const PalStep  *step,
-            GError        **error)
+geglu_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const ByRows     *o = step->options;
+  const ByRows     *o    = step->options;
   const PalRowsView rows = pal_op_rows (pal_shape_of (step->out));
 
   pal_emit_begin (emit, o->row, "%s", "");
@@ -182,11 +161,10 @@ geglu_emit (PalEmit        *emit,
 static const PalOp geglu_op = { "geglu", 0, geglu_emit };
 
 PalTensor *
-pal_geglu (PalTape   *tape,
-           PalTensor *x)
+pal_geglu (PalTape *tape, PalTensor *x)
 {
-  const ByRows      o = { pal_tape_kernel (tape, "geglu") };
-  const PalRowsView rows = pal_op_rows (pal_shape_of (x));
+  const ByRows      o       = { pal_tape_kernel (tape, "geglu") };
+  const PalRowsView rows    = pal_op_rows (pal_shape_of (x));
   const gint64      sizes[] = { rows.rows, rows.columns };
   PalStep          *step;
 
@@ -198,7 +176,8 @@ pal_geglu (PalTape   *tape,
     {
       g_autofree gchar *text = pal_shape_text (pal_shape_of (x));
 
-      return pal_tape_fail (tape, PAL_ERROR_SHAPE, "geglu of %s: the last dimension must be even", text);
+      return pal_tape_fail (tape, PAL_ERROR_SHAPE,
+                            "geglu of %s: the last dimension must be even", text);
     }
 
   step = pal_step_new (tape, &geglu_op, &o, sizeof o);
@@ -208,12 +187,10 @@ pal_geglu (PalTape   *tape,
 }
 
 static gboolean
-concat_emit (PalEmit        *emit,
-             const PalStep  *step,
-             GError        **error)
+concat_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const ByRows     *o = step->options;
-  const PalRowsView out = pal_op_rows (pal_shape_of (step->out));
+  const ByRows     *o     = step->options;
+  const PalRowsView out   = pal_op_rows (pal_shape_of (step->out));
   gint64            first = 0;
 
   for (guint i = 0; i < step->n_in; i++)
@@ -239,17 +216,16 @@ concat_emit (PalEmit        *emit,
 static const PalOp concat_op = { "concat", 0, concat_emit };
 
 PalTensor *
-pal_concat (PalTape   *tape,
-            PalTensor *a,
-            PalTensor *b)
+pal_concat (PalTape *tape, PalTensor *a, PalTensor *b)
 {
-  const ByRows      o = { pal_tape_kernel (tape, "copy_columns") };
-  const PalRowsView rows = pal_op_rows (pal_shape_of (a));
+  const ByRows      o       = { pal_tape_kernel (tape, "copy_columns") };
+  const PalRowsView rows    = pal_op_rows (pal_shape_of (a));
   const gint64      columns = rows.columns + pal_op_rows (pal_shape_of (b)).columns;
   const gint64      sizes[] = { rows.rows, columns };
   PalStep          *step;
 
-  if (! pal_op_takes (tape, "concat", a, PAL_F32, 1) || ! pal_op_takes (tape, "concat", b, PAL_F32, 1) ||
+  if (! pal_op_takes (tape, "concat", a, PAL_F32, 1) ||
+      ! pal_op_takes (tape, "concat", b, PAL_F32, 1) ||
       ! pal_op_fits (tape, "concat", sizes, G_N_ELEMENTS (sizes)))
     return a;
 

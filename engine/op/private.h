@@ -13,30 +13,33 @@ typedef struct
   gint64 rows, columns;
 } PalRowsView;
 
-PalRowsView  pal_op_rows   (PalShape shape);
+PalRowsView pal_op_rows (PalShape shape);
 
 /* x's shape with its last dimension replaced. */
-PalShape     pal_op_widen  (PalShape shape, gint64 columns);
+PalShape pal_op_widen (PalShape shape, gint64 columns);
 
 /* Whether every value fits a kernel's int; else a sticky error that names the op. */
-gboolean     pal_op_fits   (PalTape *tape, const gchar *op, const gint64 *values, guint n_values);
+gboolean pal_op_fits (PalTape *tape, const gchar *op, const gint64 *values, guint n_values);
 
 /* Whether x is of this dtype and has at least n_dims dimensions; else a sticky error. */
-gboolean     pal_op_takes  (PalTape *tape, const gchar *op, const PalTensor *x, PalDType dtype, guint n_dims);
+gboolean pal_op_takes (PalTape *tape, const gchar *op, const PalTensor *x, PalDType dtype,
+                       guint n_dims);
 
 /* Sticky SHAPE error that names both shapes; returns what pal_tape_fail () does. */
-PalTensor   *pal_op_clash  (PalTape *tape, const gchar *op, PalShape a, PalShape b, const gchar *rule);
+PalTensor *pal_op_clash (PalTape *tape, const gchar *op, PalShape a, PalShape b, const gchar *rule);
 
 /* The weight name.suffix; NULL and a sticky error (if required) when it is absent or
  * its shape is not the expected one. */
-PalWeight   *pal_op_vector (PalTape *tape, const gchar *name, const gchar *suffix, gint64 width, gboolean required);
-PalWeight   *pal_op_matrix (PalTape *tape, const gchar *name, PalPacking packing, guint panel);
+PalWeight *pal_op_vector (PalTape *tape, const gchar *name, const gchar *suffix,
+                          gint64 width, gboolean required);
+PalWeight *pal_op_matrix (PalTape *tape, const gchar *name, PalPacking packing, guint panel);
 
 /* "-DWEIGHT_F16": selects the loader of kernels/load.h. */
 const gchar *pal_op_loader (const PalWeight *weight);
 
 /* Ends a launch with the row's work-group size in the first dimension. */
-gboolean     pal_op_go     (PalEmit *emit, const PalKernelRow *row, gint64 gx, gint64 gy, gint64 gz, GError **error);
+gboolean pal_op_go (PalEmit *emit, const PalKernelRow *row, gint64 gx, gint64 gy,
+                    gint64 gz, GError **error);
 
 /* Work-items that make `count` elements of `each`. */
 #define PAL_OP_PARTS(count, each) (((count) + (each) - 1) / (each))
@@ -59,7 +62,7 @@ typedef struct
 
 /* act (x w' + bias), residual after or before act. x: [.., K] → [.., M]. weight is
  * packed in panels of row; bias may be NULL. */
-PalTensor   *pal_op_product (PalTape *tape, PalTensor *x, const PalKernelRow *row, PalWeight *weight,
-                             PalWeight *bias, const PalEnd *end);
+PalTensor *pal_op_product (PalTape *tape, PalTensor *x, const PalKernelRow *row,
+                           PalWeight *weight, PalWeight *bias, const PalEnd *end);
 
 #endif

@@ -15,8 +15,7 @@ pal_op_rows (PalShape shape)
 }
 
 PalShape
-pal_op_widen (PalShape shape,
-              gint64   columns)
+pal_op_widen (PalShape shape, gint64 columns)
 {
   shape.d[shape.n - 1] = columns;
 
@@ -24,10 +23,7 @@ pal_op_widen (PalShape shape,
 }
 
 gboolean
-pal_op_fits (PalTape      *tape,
-             const gchar  *op,
-             const gint64 *values,
-             guint         n_values)
+pal_op_fits (PalTape *tape, const gchar *op, const gint64 *values, guint n_values)
 {
   for (guint i = 0; i < n_values; i++)
     if (values[i] < 1 || values[i] > G_MAXINT32)
@@ -41,11 +37,7 @@ pal_op_fits (PalTape      *tape,
 }
 
 gboolean
-pal_op_takes (PalTape         *tape,
-              const gchar     *op,
-              const PalTensor *x,
-              PalDType         dtype,
-              guint            n_dims)
+pal_op_takes (PalTape *tape, const gchar *op, const PalTensor *x, PalDType dtype, guint n_dims)
 {
   g_autofree gchar *shape = NULL;
 
@@ -56,17 +48,13 @@ pal_op_takes (PalTape         *tape,
     return TRUE;
 
   shape = pal_shape_text (pal_shape_of (x));
-  pal_tape_fail (tape, PAL_ERROR_SHAPE, "%s takes %s with %u or more dimensions, not %s %s", op,
-                 pal_dtype_name (dtype), n_dims, pal_dtype_name (pal_dtype_of (x)), shape);
+  pal_tape_fail (tape, PAL_ERROR_SHAPE, "%s takes %s with %u or more dimensions, not %s %s",
+                 op, pal_dtype_name (dtype), n_dims, pal_dtype_name (pal_dtype_of (x)), shape);
   return FALSE;
 }
 
 PalTensor *
-pal_op_clash (PalTape     *tape,
-              const gchar *op,
-              PalShape     a,
-              PalShape     b,
-              const gchar *rule)
+pal_op_clash (PalTape *tape, const gchar *op, PalShape a, PalShape b, const gchar *rule)
 {
   g_autofree gchar *a_text = pal_shape_text (a);
   g_autofree gchar *b_text = pal_shape_text (b);
@@ -81,8 +69,8 @@ pal_op_vector (PalTape     *tape,
                gint64       width,
                gboolean     required)
 {
-  g_autofree gchar *full = g_strdup_printf ("%s.%s", name, suffix);
-  g_autofree gchar *shape = NULL;
+  g_autofree gchar *full   = g_strdup_printf ("%s.%s", name, suffix);
+  g_autofree gchar *shape  = NULL;
   PalWeight        *weight = pal_tape_weight (tape, full, PAL_PACK_VECTOR, 0, required);
 
   if (! weight || pal_shape_equal (weight->view->shape, PAL_SHAPE (width)))
@@ -90,15 +78,13 @@ pal_op_vector (PalTape     *tape,
 
   shape = pal_shape_text (weight->view->shape);
   pal_tape_fail (tape, PAL_ERROR_SHAPE,
-                 "the tensor “%s” is %s where [%" G_GINT64_FORMAT "] is needed", full, shape, width);
+                 "the tensor “%s” is %s where [%" G_GINT64_FORMAT "] is needed",
+                 full, shape, width);
   return NULL;
 }
 
 PalWeight *
-pal_op_matrix (PalTape     *tape,
-               const gchar *name,
-               PalPacking   packing,
-               guint        panel)
+pal_op_matrix (PalTape *tape, const gchar *name, PalPacking packing, guint panel)
 {
   g_autofree gchar *full = g_strdup_printf ("%s.weight", name);
 
@@ -120,12 +106,7 @@ pal_op_loader (const PalWeight *weight)
 }
 
 gboolean
-pal_op_go (PalEmit             *emit,
-           const PalKernelRow  *row,
-           gint64               gx,
-           gint64               gy,
-           gint64               gz,
-           GError             **error)
+pal_op_go (PalEmit *emit, const PalKernelRow *row, gint64 gx, gint64 gy, gint64 gz, GError **error)
 {
   return pal_emit_go (emit, (gsize) gx, (gsize) gy, (gsize) gz, row->tile.local, 1, 1, error);
 }

@@ -13,24 +13,24 @@
 typedef struct
 {
   const gchar *name;
-  gint         kernel;              /* 0: attention, else of the convolution */
-  gint         side, c, m;          /* x: [1, side, side, c] → [.., m]; attention: c heads of width m */
-  PalDType     dtype;
+  gint         kernel; /* 0: attention, else of the convolution */
+  gint side, c, m; /* x: [1, side, side, c] → [.., m]; attention: c heads of width m */
+  PalDType dtype;
 } Shape;
 
 static const Shape shapes[] = {
-  { "conv 3x3 320>320 @64", 3, 64, 320, 320, PAL_F32 },
-  { "conv 3x3 320>320 @64, half", 3, 64, 320, 320, PAL_F16 },
-  { "conv 3x3 640>640 @32, half", 3, 32, 640, 640, PAL_F16 },
-  { "conv 3x3 1280>1280 @16, half", 3, 16, 1280, 1280, PAL_F16 },
-  { "conv 3x3 1280>1280 @8, half", 3, 8, 1280, 1280, PAL_F16 },
-  { "conv 3x3 256>256 @128", 3, 128, 256, 256, PAL_F32 },
-  { "linear 320>320 @4096", 1, 64, 320, 320, PAL_F32 },
-  { "linear 320>2560 @4096, half", 1, 64, 320, 2560, PAL_F16 },
-  { "linear 1280>10240 @256, half", 1, 16, 1280, 10240, PAL_F16 },
-  { "attention 8 x 40 @4096", 0, 64, 8, 40, PAL_F32 },
-  { "attention 8 x 80 @1024", 0, 32, 8, 80, PAL_F32 },
-  { "attention 1 x 512 @4096", 0, 64, 1, 512, PAL_F32 },
+  { "conv 3x3 320>320 @64",         3, 64,  320,  320,   PAL_F32 },
+  { "conv 3x3 320>320 @64, half",   3, 64,  320,  320,   PAL_F16 },
+  { "conv 3x3 640>640 @32, half",   3, 32,  640,  640,   PAL_F16 },
+  { "conv 3x3 1280>1280 @16, half", 3, 16,  1280, 1280,  PAL_F16 },
+  { "conv 3x3 1280>1280 @8, half",  3, 8,   1280, 1280,  PAL_F16 },
+  { "conv 3x3 256>256 @128",        3, 128, 256,  256,   PAL_F32 },
+  { "linear 320>320 @4096",         1, 64,  320,  320,   PAL_F32 },
+  { "linear 320>2560 @4096, half",  1, 64,  320,  2560,  PAL_F16 },
+  { "linear 1280>10240 @256, half", 1, 16,  1280, 10240, PAL_F16 },
+  { "attention 8 x 40 @4096",       0, 64,  8,    40,    PAL_F32 },
+  { "attention 8 x 80 @1024",       0, 32,  8,    80,    PAL_F32 },
+  { "attention 1 x 512 @4096",      0, 64,  1,    512,   PAL_F32 },
 };
 
 static gdouble
@@ -56,22 +56,21 @@ noise (gsize n)
 
 /* Least CPU seconds of `repeats` runs. */
 static gdouble
-least (gdouble before,
-       gdouble now)
+least (gdouble before, gdouble now)
 {
   return before == 0.0 ? now : MIN (before, now);
 }
 
 static gdouble
-blas (const Shape *s,
-      guint        repeats)
+blas (const Shape *s, guint repeats)
 {
-  const gint t       = s->side * s->side;
-  const gint n       = s->kernel ? s->m : t;
-  const gint k       = s->kernel ? s->kernel * s->kernel * s->c : s->m;
-  const gint times   = s->kernel ? 1 : s->c;
-  g_autofree gfloat *a = noise ((gsize) t * k), *b = noise ((gsize) n * k), *c = g_new0 (gfloat, (gsize) t * n);
-  gdouble    best    = 0.0;
+  const gint         t     = s->side * s->side;
+  const gint         n     = s->kernel ? s->m : t;
+  const gint         k     = s->kernel ? s->kernel * s->kernel * s->c : s->m;
+  const gint         times = s->kernel ? 1 : s->c;
+  g_autofree gfloat *a = noise ((gsize) t * k), *b = noise ((gsize) n * k),
+                    *c = g_new0 (gfloat, (gsize) t * n);
+  gdouble best         = 0.0;
 
   for (guint r = 0; r < repeats; r++)
     {
@@ -79,9 +78,11 @@ blas (const Shape *s,
 
       for (gint i = 0; i < times; i++)
         {
-          cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, t, n, k, 1.0f, a, k, b, k, 0.0f, c, n);
+          cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, t, n, k, 1.0f, a, k, b, k,
+                       0.0f, c, n);
           if (! s->kernel)
-            cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, t, k, n, 1.0f, c, n, b, k, 0.0f, a, k);
+            cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, t, k, n, 1.0f, c, n,
+                         b, k, 0.0f, a, k);
         }
       best = least (best, cpu_seconds () - start);
     }
@@ -91,20 +92,18 @@ blas (const Shape *s,
 
 /* A program that does the op n times on the same input. */
 static PalProgram *
-record (const Shape  *s,
-        PalResidency *residency,
-        guint         n)
+record (const Shape *s, PalResidency *residency, guint n)
 {
   g_autoptr (GError) error = NULL;
-  PalTape    *tape  = pal_tape_new (residency);
-  const gint  width = s->kernel ? s->c : s->c * s->m;
-  PalTensor  *x     = pal_input (tape, "x", PAL_F32, PAL_SHAPE (1, s->side, s->side, width));
-  PalTensor  *y     = x;
+  PalTape    *tape         = pal_tape_new (residency);
+  const gint  width        = s->kernel ? s->c : s->c * s->m;
+  PalTensor  *x = pal_input (tape, "x", PAL_F32, PAL_SHAPE (1, s->side, s->side, width));
+  PalTensor  *y = x;
   PalProgram *program;
 
   for (guint i = 0; i < n; i++)
-    y = s->kernel ? pal_conv2d (tape, x, "c", NULL)
-                  : pal_attention (tape, x, x, x, &(PalAttention) { .heads = s->c });
+    y = s->kernel ? pal_conv2d (tape, x, "c", NULL) :
+                    pal_attention (tape, x, x, x, &(PalAttention) { .heads = s->c });
   pal_output (tape, "y", y);
   program = pal_tape_finish (tape, 0, &error);
   g_assert_no_error (error);
@@ -114,22 +113,21 @@ record (const Shape  *s,
 
 /* CPU seconds of one op: `more` further ones in a program cost that much more. */
 static gdouble
-run (const Shape *s,
-     guint        more,
-     guint        repeats)
+run (const Shape *s, guint more, guint repeats)
 {
-  const gsize width = s->kernel ? s->c : s->c * s->m;
-  const gsize count = s->kernel ? (gsize) s->m * s->c * s->kernel * s->kernel : 1;
-  const gsize n     = (gsize) s->side * s->side * width;
-  g_autofree gfloat *values = noise (count), *x = noise (n);
-  g_autofree guint16 *halves = g_new (guint16, count);
-  const TestTensor tensor = { "c.weight", s->dtype,
-                              s->kernel ? PAL_SHAPE (s->m, s->c, s->kernel, s->kernel) : PAL_SHAPE (1),
+  const gsize         width = s->kernel ? s->c : s->c * s->m;
+  const gsize         count = s->kernel ? (gsize) s->m * s->c * s->kernel * s->kernel : 1;
+  const gsize         n     = (gsize) s->side * s->side * width;
+  g_autofree gfloat  *values = noise (count), *x = noise (n);
+  g_autofree guint16 *halves         = g_new (guint16, count);
+  const TestTensor    tensor         = { "c.weight", s->dtype,
+                              s->kernel ? PAL_SHAPE (s->m, s->c, s->kernel, s->kernel)
+                                        : PAL_SHAPE (1),
                               s->dtype == PAL_F16 ? (gpointer) halves : (gpointer) values };
-  g_autoptr (PalWeights) weights = NULL;
+  g_autoptr (PalWeights) weights     = NULL;
   g_autoptr (PalResidency) residency = NULL;
-  PalBinding binding = { "x", x, n * sizeof (gfloat) };
-  gdouble    seconds[2] = { 0.0, 0.0 };
+  PalBinding binding                 = { "x", x, n * sizeof (gfloat) };
+  gdouble    seconds[2]              = { 0.0, 0.0 };
 
   for (gsize i = 0; i < count; i++)
     halves[i] = pal_half_from_float (values[i]);
@@ -162,12 +160,12 @@ bench (gconstpointer data)
     {
       const Shape  *s     = &shapes[i];
       const gdouble t     = (gdouble) s->side * s->side;
-      const gdouble gflop = s->kernel ? 2e-9 * t * s->kernel * s->kernel * s->c * s->m
-                                      : 4e-9 * t * t * s->c * s->m;
+      const gdouble gflop = s->kernel ? 2e-9 * t * s->kernel * s->kernel * s->c * s->m :
+                                        4e-9 * t * t * s->c * s->m;
       const gdouble ours = run (s, 1 + (guint) (10.0 / gflop), repeats), theirs = blas (s, repeats);
 
-      g_print ("# %-30s %6.1f GFLOP/s, OpenBLAS %6.1f, ratio %.2f\n", s->name, gflop / ours,
-               gflop / theirs, theirs / ours);
+      g_print ("# %-30s %6.1f GFLOP/s, OpenBLAS %6.1f, ratio %.2f\n", s->name,
+               gflop / ours, gflop / theirs, theirs / ours);
     }
 }
 

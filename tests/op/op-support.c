@@ -19,17 +19,13 @@ count_of (PalShape shape)
 }
 
 static gdouble
-draw (Bench   *bench,
-      gdouble  scale,
-      gdouble  shift)
+draw (Bench *bench, gdouble scale, gdouble shift)
 {
   return (gdouble) (gfloat) (shift + g_rand_double_range (bench->random, -scale, scale));
 }
 
 void
-bench_init (Bench       *bench,
-            const gchar *name,
-            gboolean     shifted)
+bench_init (Bench *bench, const gchar *name, gboolean shifted)
 {
   memset (bench, 0, sizeof *bench);
   bench->name    = name;
@@ -88,11 +84,16 @@ bench_weight (Bench       *bench,
 void
 bench_record (Bench *bench)
 {
-  static const gfloat    nothing[] = { 0 };
-  static const TestTensor none = { "none", PAL_F32, { { 1 }, 1 }, nothing };
-  g_autoptr (PalWeights) weights = bench->n_weights > 0
-                                     ? test_weights (bench->weights, bench->n_weights)
-                                     : test_weights (&none, 1);
+  static const gfloat     nothing[] = { 0 };
+  static const TestTensor none      = {
+    "none",
+    PAL_F32,
+    { { 1 }, 1 },
+    nothing
+  };
+  g_autoptr (PalWeights) weights     = bench->n_weights > 0 ?
+                                           test_weights (bench->weights, bench->n_weights) :
+                                           test_weights (&none, 1);
   g_autoptr (PalResidency) residency = pal_residency_new (test_device (), weights);
 
   bench->tape = pal_tape_new (residency);
@@ -100,11 +101,7 @@ bench_record (Bench *bench)
 
 /* A view of rows 1 .. of a longer input when the bench shifts, so that offsets count. */
 static PalTensor *
-add_input (Bench    *bench,
-           PalDType  dtype,
-           PalShape  shape,
-           gpointer  data,
-           gdouble  *values)
+add_input (Bench *bench, PalDType dtype, PalShape shape, gpointer data, gdouble *values)
 {
   const guint i    = bench->n_inputs++;
   gchar      *name = g_strdup_printf ("in%u", i);
@@ -121,11 +118,7 @@ add_input (Bench    *bench,
 }
 
 PalTensor *
-bench_input (Bench     *bench,
-             PalShape   shape,
-             gdouble    scale,
-             gdouble    shift,
-             gdouble  **values)
+bench_input (Bench *bench, PalShape shape, gdouble scale, gdouble shift, gdouble **values)
 {
   const gsize count = count_of (shape);
   const gsize skip  = bench->shifted ? count / (gsize) shape.d[0] : 0;
@@ -142,10 +135,7 @@ bench_input (Bench     *bench,
 }
 
 PalTensor *
-bench_ids (Bench     *bench,
-           PalShape   shape,
-           gint       limit,
-           gdouble  **values)
+bench_ids (Bench *bench, PalShape shape, gint limit, gdouble **values)
 {
   const gsize count = count_of (shape);
   const gsize skip  = bench->shifted ? count / (gsize) shape.d[0] : 0;
@@ -162,11 +152,7 @@ bench_ids (Bench     *bench,
 }
 
 static void
-compare (const Bench   *bench,
-         const gfloat  *y,
-         const gdouble *reference,
-         gsize          count,
-         gdouble        nmse)
+compare (const Bench *bench, const gfloat *y, const gdouble *reference, gsize count, gdouble nmse)
 {
   gdouble error = 0.0, norm = 0.0, worst = 0.0;
   gsize   at = 0;
@@ -181,30 +167,28 @@ compare (const Bench   *bench,
           at    = i;
         }
       error += d * d;
-      norm  += reference[i] * reference[i];
+      norm += reference[i] * reference[i];
     }
 
   g_test_message ("%s: nmse %.2e, worst %.2e at %" G_GSIZE_FORMAT, bench->name,
                   error / MAX (norm, 1e-30), worst, at);
   /* Written so that NaN fails. */
   if (! (error <= nmse * MAX (norm, 1e-30)))
-    g_test_fail_printf ("%s: nmse %.3e > %.1e; worst: element %" G_GSIZE_FORMAT " is %g, not %g", bench->name,
-                                   error / MAX (norm, 1e-30), nmse, at, (gdouble) y[at], reference[at]);
+    g_test_fail_printf ("%s: nmse %.3e > %.1e; worst: element %" G_GSIZE_FORMAT
+                        " is %g, not %g",
+                        bench->name, error / MAX (norm, 1e-30), nmse, at, (gdouble) y[at],
+                        reference[at]);
 }
 
 void
-bench_check (Bench         *bench,
-             PalTensor     *y,
-             PalShape       shape,
-             const gdouble *reference,
-             gdouble        nmse)
+bench_check (Bench *bench, PalTensor *y, PalShape shape, const gdouble *reference, gdouble nmse)
 {
-  const gsize       count = count_of (shape);
-  g_autofree gfloat *first  = g_new0 (gfloat, count);
-  g_autofree gfloat *second = g_new0 (gfloat, count);
-  g_autoptr (GError) error = NULL;
+  const gsize        count       = count_of (shape);
+  g_autofree gfloat *first       = g_new0 (gfloat, count);
+  g_autofree gfloat *second      = g_new0 (gfloat, count);
+  g_autoptr (GError) error       = NULL;
   g_autoptr (PalProgram) program = NULL;
-  PalBinding        bindings[BENCH_MAX + 1];
+  PalBinding bindings[BENCH_MAX + 1];
 
   pal_output (bench->tape, "y", y);
   program = pal_tape_finish (bench->tape, 0, &error);
@@ -214,7 +198,8 @@ bench_check (Bench         *bench,
   memcpy (bindings, bench->bindings, bench->n_inputs * sizeof *bindings);
   for (guint i = 0; i < 2; i++)
     {
-      bindings[bench->n_inputs] = (PalBinding) { "y", i == 0 ? first : second, count * sizeof (gfloat) };
+      bindings[bench->n_inputs] = (PalBinding) { "y", i == 0 ? first : second,
+                                                 count * sizeof (gfloat) };
       pal_program_run (program, bindings, bench->n_inputs + 1, NULL, &error);
       g_assert_no_error (error);
     }
@@ -224,8 +209,7 @@ bench_check (Bench         *bench,
 }
 
 gdouble
-reference_act (PalAct  act,
-               gdouble x)
+reference_act (PalAct act, gdouble x)
 {
   const gdouble u = sqrt (2.0 / G_PI) * (x + 0.044715 * x * x * x);
 

@@ -12,8 +12,8 @@
 /* One op under test: operands, their values in double for the reference. */
 typedef struct
 {
-  const gchar *name;                    /* of the row, for messages */
-  gboolean     shifted;                 /* inputs are views with an offset */
+  const gchar *name;    /* of the row, for messages */
+  gboolean     shifted; /* inputs are views with an offset */
   GRand       *random;
   TestTensor   weights[BENCH_MAX];
   gdouble     *weight_values[BENCH_MAX];
@@ -25,27 +25,30 @@ typedef struct
   PalTape     *tape;
 } Bench;
 
-void       bench_init   (Bench *bench, const gchar *name, gboolean shifted);
-void       bench_clear  (Bench *bench);
+void bench_init (Bench *bench, const gchar *name, gboolean shifted);
+void bench_clear (Bench *bench);
 
 /* Random values of this dtype in [-scale, scale] + shift → what the device will read. */
-gdouble   *bench_weight (Bench *bench, const gchar *name, PalDType dtype, PalShape shape, gdouble scale, gdouble shift);
+gdouble *bench_weight (Bench *bench, const gchar *name, PalDType dtype, PalShape shape,
+                       gdouble scale, gdouble shift);
 
 /* Opens the weights so far; ops are recorded on bench->tape from here on. */
-void       bench_record (Bench *bench);
+void bench_record (Bench *bench);
 
 /* An F32 input of random values in [-scale, scale] + shift; *values is what it holds. */
-PalTensor *bench_input  (Bench *bench, PalShape shape, gdouble scale, gdouble shift, gdouble **values);
+PalTensor *bench_input (Bench *bench, PalShape shape, gdouble scale, gdouble shift,
+                        gdouble **values);
 
 /* An I32 input of values in [0, limit). */
-PalTensor *bench_ids    (Bench *bench, PalShape shape, gint limit, gdouble **values);
+PalTensor *bench_ids (Bench *bench, PalShape shape, gint limit, gdouble **values);
 
 /* Runs what was recorded and compares y with the reference. nmse: largest allowed
  * sum ((y - reference)²) / sum (reference²). Twice, to see that a replay is equal bit
  * for bit. */
-void       bench_check  (Bench *bench, PalTensor *y, PalShape shape, const gdouble *reference, gdouble nmse);
+void bench_check (Bench *bench, PalTensor *y, PalShape shape, const gdouble *reference,
+                  gdouble nmse);
 
 /* Activations in double. */
-gdouble    reference_act (PalAct act, gdouble x);
+gdouble reference_act (PalAct act, gdouble x);
 
 #endif

@@ -10,34 +10,30 @@ typedef struct
   const gchar *name;
   gint         b, h, w, c, groups;
   PalAct       act;
-  gdouble      mean;            /* of the inputs: large ones make naive variances fail */
+  gdouble      mean; /* of the inputs: large ones make naive variances fail */
   gboolean     shifted;
   gdouble      nmse;
 } GroupNorm;
 
 /* A mean of 1000 has an error of up to 3e-5 as a float. */
 static const GroupNorm group_norms[] = {
-  { "one position", 1, 1, 1, 4, 2, PAL_ACT_NONE, 0.0, FALSE, 1e-11 },
-  { "one group", 1, 3, 5, 6, 1, PAL_ACT_NONE, 0.5, FALSE, 1e-11 },
-  { "U-Net", 2, 16, 16, 320, 32, PAL_ACT_SILU, 0.5, FALSE, 1e-11 },
-  { "odd", 2, 17, 9, 30, 5, PAL_ACT_NONE, -1.0, TRUE, 1e-11 },
-  { "a channel a group", 1, 33, 31, 7, 7, PAL_ACT_SILU, 0.0, TRUE, 1e-11 },
-  { "large mean", 1, 70, 60, 8, 2, PAL_ACT_NONE, 1000.0, FALSE, 1e-8 },
-  { "many positions", 1, 150, 121, 12, 4, PAL_ACT_SILU, 3.0, FALSE, 1e-11 },
+  { "one position",      1, 1,   1,   4,   2,  PAL_ACT_NONE, 0.0,    FALSE, 1e-11 },
+  { "one group",         1, 3,   5,   6,   1,  PAL_ACT_NONE, 0.5,    FALSE, 1e-11 },
+  { "U-Net",             2, 16,  16,  320, 32, PAL_ACT_SILU, 0.5,    FALSE, 1e-11 },
+  { "odd",               2, 17,  9,   30,  5,  PAL_ACT_NONE, -1.0,   TRUE,  1e-11 },
+  { "a channel a group", 1, 33,  31,  7,   7,  PAL_ACT_SILU, 0.0,    TRUE,  1e-11 },
+  { "large mean",        1, 70,  60,  8,   2,  PAL_ACT_NONE, 1000.0, FALSE, 1e-8  },
+  { "many positions",    1, 150, 121, 12,  4,  PAL_ACT_SILU, 3.0,    FALSE, 1e-11 },
 };
 
 static void
-group_norm (const GroupNorm *row,
-            const gdouble   *x,
-            const gdouble   *weight,
-            const gdouble   *bias,
-            gint             g,
-            gdouble         *y)
+group_norm (const GroupNorm *row, const gdouble *x, const gdouble *weight,
+            const gdouble *bias, gint g, gdouble *y)
 {
-  const gint  positions = row->h * row->w;
-  const gint  size      = row->c / row->groups;
-  const gdouble n       = (gdouble) positions * size;
-  gdouble     mean = 0.0, variance = 0.0;
+  const gint    positions = row->h * row->w;
+  const gint    size      = row->c / row->groups;
+  const gdouble n         = (gdouble) positions * size;
+  gdouble       mean = 0.0, variance = 0.0;
 
   for (gint p = 0; p < positions; p++)
     for (gint c = g * size; c < (g + 1) * size; c++)
@@ -47,20 +43,20 @@ group_norm (const GroupNorm *row,
       variance += pow (x[p * row->c + c] - mean, 2.0) / n;
   for (gint p = 0; p < positions; p++)
     for (gint c = g * size; c < (g + 1) * size; c++)
-      y[p * row->c + c] = reference_act (row->act, (x[p * row->c + c] - mean) / sqrt (variance + 1e-5) *
-                                                       weight[c] + bias[c]);
+      y[p * row->c + c] = reference_act (
+          row->act, (x[p * row->c + c] - mean) / sqrt (variance + 1e-5) * weight[c] + bias[c]);
 }
 
 static void
 test_group_norm (gconstpointer data)
 {
-  const GroupNorm *row = data;
-  const PalShape   shape = PAL_SHAPE (row->b, row->h, row->w, row->c);
-  const gsize      plane = (gsize) row->h * row->w * row->c;
-  g_autofree gdouble *y = g_new (gdouble, row->b * plane);
-  gdouble   *weight, *bias, *x;
-  PalTensor *tx;
-  Bench      bench;
+  const GroupNorm    *row   = data;
+  const PalShape      shape = PAL_SHAPE (row->b, row->h, row->w, row->c);
+  const gsize         plane = (gsize) row->h * row->w * row->c;
+  g_autofree gdouble *y     = g_new (gdouble, row->b * plane);
+  gdouble            *weight, *bias, *x;
+  PalTensor          *tx;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
   weight = bench_weight (&bench, "n.weight", PAL_F16, PAL_SHAPE (row->c), 0.5, 1.0);
@@ -72,9 +68,11 @@ test_group_norm (gconstpointer data)
     for (gint g = 0; g < row->groups; g++)
       group_norm (row, x + b * plane, weight, bias, g, y + b * plane);
 
-  bench_check (&bench, pal_group_norm (bench.tape, tx, "n",
-                                       &(PalGroupNorm) { .groups = row->groups, .eps = 1e-5f,
-                                                         .act = row->act }),
+  bench_check (&bench,
+               pal_group_norm (bench.tape, tx, "n",
+                               &(PalGroupNorm) { .groups = row->groups,
+                                                  .eps    = 1e-5f,
+                                                  .act    = row->act }),
                shape, y, row->nmse);
   bench_clear (&bench);
 }
@@ -89,21 +87,21 @@ typedef struct
 } Rows;
 
 static const Rows layer_norms[] = {
-  { "one", 1, 1, 0.0, FALSE },
-  { "odd", 5, 37, 2.0, TRUE },
-  { "CLIP", 154, 768, 0.1, FALSE },
-  { "over the lanes", 3, 129, -1.0, TRUE },
+  { "one",            1,   1,   0.0,  FALSE },
+  { "odd",            5,   37,  2.0,  TRUE  },
+  { "CLIP",           154, 768, 0.1,  FALSE },
+  { "over the lanes", 3,   129, -1.0, TRUE  },
 };
 
 static void
 test_layer_norm (gconstpointer data)
 {
-  const Rows *row = data;
-  const PalShape shape = PAL_SHAPE (row->rows, row->columns);
-  g_autofree gdouble *y = g_new (gdouble, row->rows * row->columns);
-  gdouble   *weight, *bias, *x;
-  PalTensor *tx;
-  Bench      bench;
+  const Rows         *row   = data;
+  const PalShape      shape = PAL_SHAPE (row->rows, row->columns);
+  g_autofree gdouble *y     = g_new (gdouble, row->rows * row->columns);
+  gdouble            *weight, *bias, *x;
+  PalTensor          *tx;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
   weight = bench_weight (&bench, "n.weight", PAL_F32, PAL_SHAPE (row->columns), 0.5, 1.0);
@@ -128,7 +126,13 @@ test_layer_norm (gconstpointer data)
   bench_clear (&bench);
 }
 
-typedef enum { ADD, ACT, AFFINE, SOFT_CLAMP } PointwiseKind;
+typedef enum
+{
+  ADD,
+  ACT,
+  AFFINE,
+  SOFT_CLAMP
+} PointwiseKind;
 
 typedef struct
 {
@@ -141,23 +145,21 @@ typedef struct
 } Pointwise;
 
 static const Pointwise pointwises[] = {
-  { "add", ADD, 0, 10007, 3.0, TRUE },
-  { "add one", ADD, 0, 1, 3.0, FALSE },
-  { "silu", ACT, PAL_ACT_SILU, 5003, 20.0, TRUE },
-  { "silu far out", ACT, PAL_ACT_SILU, 5003, 500.0, FALSE },
-  { "gelu", ACT, PAL_ACT_GELU, 5003, 6.0, FALSE },
-  { "gelu near 0", ACT, PAL_ACT_GELU, 5003, 1e-3, FALSE },
-  { "gelu tanh", ACT, PAL_ACT_GELU_TANH, 5003, 6.0, FALSE },
-  { "quick gelu", ACT, PAL_ACT_QUICK_GELU, 5003, 8.0, FALSE },
-  { "relu", ACT, PAL_ACT_RELU, 4099, 1.0, TRUE },
-  { "affine", AFFINE, 0, 2049, 2.0, TRUE },
-  { "soft clamp", SOFT_CLAMP, 0, 4097, 12.0, FALSE },
+  { "add",          ADD,        0,                  10007, 3.0,   TRUE  },
+  { "add one",      ADD,        0,                  1,     3.0,   FALSE },
+  { "silu",         ACT,        PAL_ACT_SILU,       5003,  20.0,  TRUE  },
+  { "silu far out", ACT,        PAL_ACT_SILU,       5003,  500.0, FALSE },
+  { "gelu",         ACT,        PAL_ACT_GELU,       5003,  6.0,   FALSE },
+  { "gelu near 0",  ACT,        PAL_ACT_GELU,       5003,  1e-3,  FALSE },
+  { "gelu tanh",    ACT,        PAL_ACT_GELU_TANH,  5003,  6.0,   FALSE },
+  { "quick gelu",   ACT,        PAL_ACT_QUICK_GELU, 5003,  8.0,   FALSE },
+  { "relu",         ACT,        PAL_ACT_RELU,       4099,  1.0,   TRUE  },
+  { "affine",       AFFINE,     0,                  2049,  2.0,   TRUE  },
+  { "soft clamp",   SOFT_CLAMP, 0,                  4097,  12.0,  FALSE },
 };
 
 static gdouble
-pointwise (const Pointwise *row,
-           gdouble          a,
-           gdouble          b)
+pointwise (const Pointwise *row, gdouble a, gdouble b)
 {
   const gdouble results[] = {
     [ADD]        = a + b,
@@ -172,11 +174,11 @@ pointwise (const Pointwise *row,
 static void
 test_pointwise (gconstpointer data)
 {
-  const Pointwise *row = data;
-  g_autofree gdouble *y = g_new (gdouble, row->n);
-  gdouble   *a, *b = NULL;
-  PalTensor *ta, *tb = NULL, *out;
-  Bench      bench;
+  const Pointwise    *row = data;
+  g_autofree gdouble *y   = g_new (gdouble, row->n);
+  gdouble            *a, *b   = NULL;
+  PalTensor          *ta, *tb = NULL, *out;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
   bench_record (&bench);
@@ -187,29 +189,29 @@ test_pointwise (gconstpointer data)
   for (gint i = 0; i < row->n; i++)
     y[i] = pointwise (row, a[i], b ? b[i] : 0.0);
 
-  out = row->kind == ADD      ? pal_add (bench.tape, ta, tb)
-        : row->kind == ACT    ? pal_act (bench.tape, ta, row->act)
-        : row->kind == AFFINE ? pal_affine (bench.tape, ta, 0.5f, 0.25f)
-                              : pal_soft_clamp (bench.tape, ta, 3.0f);
+  out = row->kind == ADD    ? pal_add (bench.tape, ta, tb) :
+        row->kind == ACT    ? pal_act (bench.tape, ta, row->act) :
+        row->kind == AFFINE ? pal_affine (bench.tape, ta, 0.5f, 0.25f) :
+                              pal_soft_clamp (bench.tape, ta, 3.0f);
   bench_check (&bench, out, PAL_SHAPE (row->n, 1), y, 1e-12);
   bench_clear (&bench);
 }
 
 static const Rows runs[] = {
-  { "one", 1, 1, 0.0, FALSE },
-  { "odd", 13, 37, 0.0, TRUE },
-  { "over a run", 3, 1027, 0.0, TRUE },
-  { "U-Net", 64, 1280, 0.0, FALSE },
+  { "one",        1,  1,    0.0, FALSE },
+  { "odd",        13, 37,   0.0, TRUE  },
+  { "over a run", 3,  1027, 0.0, TRUE  },
+  { "U-Net",      64, 1280, 0.0, FALSE },
 };
 
 static void
 test_geglu (gconstpointer data)
 {
-  const Rows *row = data;
-  g_autofree gdouble *y = g_new (gdouble, row->rows * row->columns);
-  gdouble   *x;
-  PalTensor *tx;
-  Bench      bench;
+  const Rows         *row = data;
+  g_autofree gdouble *y   = g_new (gdouble, row->rows * row->columns);
+  gdouble            *x;
+  PalTensor          *tx;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
   bench_record (&bench);
@@ -227,12 +229,12 @@ test_geglu (gconstpointer data)
 static void
 test_add_channels (gconstpointer data)
 {
-  const Rows *row = data;
-  const gint  batch = 2;
-  g_autofree gdouble *y = g_new (gdouble, batch * row->rows * row->columns);
-  gdouble   *x, *e;
-  PalTensor *tx, *te;
-  Bench      bench;
+  const Rows         *row   = data;
+  const gint          batch = 2;
+  g_autofree gdouble *y     = g_new (gdouble, batch * row->rows * row->columns);
+  gdouble            *x, *e;
+  PalTensor          *tx, *te;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
   bench_record (&bench);
@@ -251,12 +253,12 @@ test_add_channels (gconstpointer data)
 static void
 test_concat (gconstpointer data)
 {
-  const Rows *row = data;
-  const gint  other = 19, all = row->columns + other;
+  const Rows         *row   = data;
+  const gint          other = 19, all = row->columns + other;
   g_autofree gdouble *y = g_new (gdouble, row->rows * all);
-  gdouble   *a, *b;
-  PalTensor *ta, *tb;
-  Bench      bench;
+  gdouble            *a, *b;
+  PalTensor          *ta, *tb;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
   bench_record (&bench);
@@ -274,31 +276,33 @@ test_concat (gconstpointer data)
 typedef struct
 {
   const gchar *name;
-  gint         batch, tokens, width, vocabulary, positions;   /* positions 0: none */
+  gint         batch, tokens, width, vocabulary, positions; /* positions 0: none */
   PalDType     dtype;
   gboolean     shifted;
 } Embed;
 
 static const Embed embeds[] = {
-  { "one", 1, 1, 1, 1, 0, PAL_F32, FALSE },
-  { "odd, half", 2, 7, 35, 50, 9, PAL_F16, TRUE },
+  { "one",          1, 1,  1,  1,   0,  PAL_F32,  FALSE },
+  { "odd, half",    2, 7,  35, 50,  9,  PAL_F16,  TRUE  },
   { "CLIP, bfloat", 2, 77, 64, 100, 77, PAL_BF16, FALSE },
-  { "no positions", 3, 5, 17, 10, 0, PAL_F32, TRUE },
+  { "no positions", 3, 5,  17, 10,  0,  PAL_F32,  TRUE  },
 };
 
 static void
 test_embed (gconstpointer data)
 {
-  const Embed *row = data;
-  g_autofree gdouble *y = g_new (gdouble, row->batch * row->tokens * row->width);
-  gdouble   *table, *positions = NULL, *ids;
-  PalTensor *ti;
-  Bench      bench;
+  const Embed        *row = data;
+  g_autofree gdouble *y   = g_new (gdouble, row->batch * row->tokens * row->width);
+  gdouble            *table, *positions = NULL, *ids;
+  PalTensor          *ti;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
-  table = bench_weight (&bench, "t.weight", row->dtype, PAL_SHAPE (row->vocabulary, row->width), 1.0, 0.0);
+  table = bench_weight (&bench, "t.weight", row->dtype,
+                        PAL_SHAPE (row->vocabulary, row->width), 1.0, 0.0);
   if (row->positions)
-    positions = bench_weight (&bench, "p.weight", row->dtype, PAL_SHAPE (row->positions, row->width), 1.0, 0.0);
+    positions = bench_weight (&bench, "p.weight", row->dtype,
+                              PAL_SHAPE (row->positions, row->width), 1.0, 0.0);
   bench_record (&bench);
   ti = bench_ids (&bench, PAL_SHAPE (row->batch, row->tokens), row->vocabulary, &ids);
 
@@ -322,20 +326,20 @@ typedef struct
 
 /* Sines of 1000 radians lose 6e-5 to the rounding of the argument. */
 static const Timestep timesteps[] = {
-  { "sines first", 3, 32, FALSE, 1.0 },
-  { "cosines first", 2, 320, TRUE, 0.0 },
-  { "odd", 1, 33, TRUE, 0.0 },
+  { "sines first",   3, 32,  FALSE, 1.0 },
+  { "cosines first", 2, 320, TRUE,  0.0 },
+  { "odd",           1, 33,  TRUE,  0.0 },
 };
 
 static void
 test_timestep (gconstpointer data)
 {
-  const Timestep *row = data;
-  const gint      n = row->width / 2;
-  g_autofree gdouble *y = g_new0 (gdouble, row->batch * row->width);
-  gdouble   *t;
-  PalTensor *tt;
-  Bench      bench;
+  const Timestep     *row = data;
+  const gint          n   = row->width / 2;
+  g_autofree gdouble *y   = g_new0 (gdouble, row->batch * row->width);
+  gdouble            *t;
+  PalTensor          *tt;
+  Bench               bench;
 
   bench_init (&bench, row->name, FALSE);
   bench_record (&bench);
@@ -350,7 +354,8 @@ test_timestep (gconstpointer data)
         y[b * row->width + i + (row->flip ? 0 : n)] = cos (angle);
       }
 
-  bench_check (&bench, pal_timestep_embed (bench.tape, tt, row->width, row->flip, (gfloat) row->shift),
+  bench_check (&bench,
+               pal_timestep_embed (bench.tape, tt, row->width, row->flip, (gfloat) row->shift),
                PAL_SHAPE (row->batch, row->width), y, 1e-8);
   bench_clear (&bench);
 }
@@ -360,9 +365,9 @@ static void
 test_in_place (void)
 {
   g_autofree gdouble *y = g_new (gdouble, 60 * 24);
-  gdouble   *x, *w;
-  PalTensor *tx, *h;
-  Bench      bench;
+  gdouble            *x, *w;
+  PalTensor          *tx, *h;
+  Bench               bench;
 
   bench_init (&bench, "in place", TRUE);
   w = bench_weight (&bench, "p.weight", PAL_F32, PAL_SHAPE (24, 24), 0.2, 0.0);
@@ -387,19 +392,20 @@ test_in_place (void)
   bench_clear (&bench);
 }
 
-#define ADD_ROWS(op, table, func)                                                     \
-  for (guint i = 0; i < G_N_ELEMENTS (table); i++)                                    \
-    {                                                                                 \
-      g_autofree gchar *path = g_strdup_printf ("/%s/%s", op, table[i].name);         \
-                                                                                      \
-      g_test_add_data_func (path, &table[i], func);                                   \
+#define ADD_ROWS(op, table, func)                                             \
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)                            \
+    {                                                                         \
+      g_autofree gchar *path = g_strdup_printf ("/%s/%s", op, table[i].name); \
+                                                                              \
+      g_test_add_data_func (path, &table[i], func);                           \
     }
 
 int
 main (int argc, char **argv)
 {
   /* An argument drops capabilities, so that each catalogue row has its turn. */
-  const guint limit = argc > 1 && *argv[1] != '-' ? (guint) g_ascii_strtoull (argv[1], NULL, 0) : ~0u;
+  const gchar *given = argc > 1 && *argv[1] != '-' ? argv[1] : "0xffffffff";
+  const guint  limit = (guint) g_ascii_strtoull (given, NULL, 0);
 
   if (! device_test_init (&argc, &argv))
     return 0;

@@ -5,19 +5,29 @@
 
 #include <math.h>
 
-typedef enum { BIAS = 1, RESIDUAL = 2, ACT_LAST = 4, SHIFTED = 8, PAD_END = 16, UPSAMPLE = 32,
-               CAUSAL = 64, SQUARE = 128 } Flags;
+typedef enum
+{
+  BIAS     = 1,
+  RESIDUAL = 2,
+  ACT_LAST = 4,
+  SHIFTED  = 8,
+  PAD_END  = 16,
+  UPSAMPLE = 32,
+  CAUSAL   = 64,
+  SQUARE   = 128
+} Flags;
 
 typedef struct
 {
   const gchar *name;
-  gint         b, rows, k, m;   /* x: [b, rows, k] → [b, rows, m] */
+  gint         b, rows, k, m; /* x: [b, rows, k] → [b, rows, m] */
   PalDType     dtype;
   PalAct       act;
   guint        flags;
 } Linear;
 
 /* Sizes: 1, just over a tile and a block of every catalogue row, odd. */
+/* clang-format off */
 static const Linear linears[] = {
   { "one", 1, 1, 1, 1, PAL_F32, PAL_ACT_NONE, 0 },
   { "one row", 1, 1, 320, 1280, PAL_F32, PAL_ACT_SILU, BIAS },
@@ -33,18 +43,19 @@ static const Linear linears[] = {
   { "convolution weight", 2, 49, 40, 24, PAL_F32, PAL_ACT_NONE, BIAS | SQUARE },
   { "text", 2, 77, 768, 320, PAL_F16, PAL_ACT_NONE, 0 },
 };
+/* clang-format on */
 
 static void
 test_linear (gconstpointer data)
 {
-  const Linear *row = data;
-  const PalShape shape = PAL_SHAPE (row->b, row->rows, row->m);
-  const PalShape w_shape = row->flags & SQUARE ? PAL_SHAPE (row->m, row->k, 1, 1)
-                                               : PAL_SHAPE (row->m, row->k);
-  g_autofree gdouble *y = g_new0 (gdouble, (gsize) row->b * row->rows * row->m);
-  gdouble   *w, *bias = NULL, *x, *residual = NULL;
-  PalTensor *tx, *tr = NULL;
-  Bench      bench;
+  const Linear       *row     = data;
+  const PalShape      shape   = PAL_SHAPE (row->b, row->rows, row->m);
+  const PalShape      w_shape = row->flags & SQUARE ? PAL_SHAPE (row->m, row->k, 1, 1) :
+                                                      PAL_SHAPE (row->m, row->k);
+  g_autofree gdouble *y       = g_new0 (gdouble, (gsize) row->b * row->rows * row->m);
+  gdouble            *w, *bias = NULL, *x, *residual = NULL;
+  PalTensor          *tx, *tr = NULL;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->flags & SHIFTED);
   w = bench_weight (&bench, "p.weight", row->dtype, w_shape, 1.0, 0.0);
@@ -62,10 +73,12 @@ test_linear (gconstpointer data)
 
         for (gint k = 0; k < row->k; k++)
           sum += x[i * row->k + k] * w[(gsize) j * row->k + k];
-        y[i * row->m + j] = reference_act (row->act, sum) + (residual ? residual[i * row->m + j] : 0.0);
+        y[i * row->m + j] = reference_act (row->act, sum) +
+                            (residual ? residual[i * row->m + j] : 0.0);
       }
 
-  bench_check (&bench, pal_linear (bench.tape, tx, "p", &(PalLinear) { .act = row->act, .residual = tr }),
+  bench_check (&bench,
+               pal_linear (bench.tape, tx, "p", &(PalLinear) { .act = row->act, .residual = tr }),
                shape, y, 1e-11);
   bench_clear (&bench);
 }
@@ -77,9 +90,10 @@ typedef struct
   PalDType     dtype;
   PalAct       act;
   guint        flags;
-  gint         out_h, out_w;    /* expected; with UPSAMPLE also asked for when odd */
+  gint         out_h, out_w; /* expected; with UPSAMPLE also asked for when odd */
 } Conv;
 
+/* clang-format off */
 static const Conv convs[] = {
   { "one pixel", 1, 1, 1, 1, 1, 3, 1, PAL_F32, PAL_ACT_NONE, BIAS, 1, 1 },
   { "conv_in", 2, 9, 7, 4, 64, 3, 1, PAL_F16, PAL_ACT_NONE, BIAS, 9, 7 },
@@ -88,7 +102,8 @@ static const Conv convs[] = {
   { "batch, half", 2, 8, 16, 33, 40, 3, 1, PAL_F16, PAL_ACT_NONE, BIAS | RESIDUAL, 8, 16 },
   { "act last", 2, 5, 6, 16, 24, 3, 1, PAL_F32, PAL_ACT_RELU, BIAS | RESIDUAL | ACT_LAST, 5, 6 },
   { "act first", 2, 5, 6, 16, 24, 3, 1, PAL_F32, PAL_ACT_RELU, RESIDUAL, 5, 6 },
-  { "offset, bfloat", 3, 6, 5, 10, 12, 3, 1, PAL_BF16, PAL_ACT_NONE, BIAS | RESIDUAL | SHIFTED, 6, 5 },
+  { "offset, bfloat", 3, 6, 5, 10, 12, 3, 1, PAL_BF16, PAL_ACT_NONE, BIAS | RESIDUAL | SHIFTED,
+    6, 5 },
   { "stride 2", 2, 8, 6, 12, 20, 3, 2, PAL_F32, PAL_ACT_NONE, BIAS, 4, 3 },
   { "stride 2, odd", 1, 9, 7, 12, 20, 3, 2, PAL_F32, PAL_ACT_NONE, BIAS, 5, 4 },
   { "padded at the end", 1, 8, 6, 12, 20, 3, 2, PAL_F32, PAL_ACT_NONE, BIAS | PAD_END, 4, 3 },
@@ -96,19 +111,15 @@ static const Conv convs[] = {
   { "doubled", 2, 5, 7, 20, 36, 3, 1, PAL_F16, PAL_ACT_NONE, BIAS | UPSAMPLE, 10, 14 },
   { "doubled but one", 1, 5, 7, 20, 36, 3, 1, PAL_F32, PAL_ACT_NONE, BIAS | UPSAMPLE, 9, 13 },
   { "5x5", 1, 7, 8, 6, 10, 5, 1, PAL_F32, PAL_ACT_NONE, 0, 7, 8 },
-  { "1x1", 2, 7, 8, 26, 10, 1, 1, PAL_F32, PAL_ACT_GELU, BIAS | RESIDUAL | ACT_LAST | SHIFTED, 7, 8 },
+  { "1x1", 2, 7, 8, 26, 10, 1, 1, PAL_F32, PAL_ACT_GELU, BIAS | RESIDUAL | ACT_LAST | SHIFTED,
+    7, 8 },
   { "1x1, stride 2", 1, 7, 8, 26, 10, 1, 2, PAL_F32, PAL_ACT_NONE, BIAS, 4, 4 },
 };
+/* clang-format on */
 
 /* Sum of one output, without bias. */
 static gdouble
-convolve (const Conv    *row,
-          const gdouble *x,
-          const gdouble *w,
-          gint           b,
-          gint           oy,
-          gint           ox,
-          gint           m)
+convolve (const Conv *row, const gdouble *x, const gdouble *w, gint b, gint oy, gint ox, gint m)
 {
   const gint pad     = row->flags & PAD_END ? 0 : (row->kernel - 1) / 2;
   const gint limit_h = row->flags & UPSAMPLE ? row->out_h : row->h;
@@ -137,37 +148,35 @@ convolve (const Conv    *row,
 }
 
 static void
-convolve_all (const Conv    *row,
-              const gdouble *x,
-              const gdouble *w,
-              const gdouble *bias,
-              const gdouble *residual,
-              gdouble       *y)
+convolve_all (const Conv *row, const gdouble *x, const gdouble *w, const gdouble *bias,
+              const gdouble *residual, gdouble *y)
 {
   for (gint b = 0; b < row->b; b++)
     for (gint oy = 0; oy < row->out_h; oy++)
       for (gint ox = 0; ox < row->out_w; ox++)
         for (gint m = 0; m < row->m; m++)
           {
-            const gsize   at   = (((gsize) b * row->out_h + oy) * row->out_w + ox) * row->m + m;
-            const gdouble r    = residual ? residual[at] : 0.0;
-            gdouble       sum  = convolve (row, x, w, b, oy, ox, m) + (bias ? bias[m] : 0.0);
+            const gsize at = (((gsize) b * row->out_h + oy) * row->out_w + ox) * row->m + m;
+            const gdouble r = residual ? residual[at] : 0.0;
+            gdouble sum     = convolve (row, x, w, b, oy, ox, m) + (bias ? bias[m] : 0.0);
 
-            y[at] = row->flags & ACT_LAST ? reference_act (row->act, sum + r)
-                                          : reference_act (row->act, sum) + r;
+            y[at] = row->flags & ACT_LAST ? reference_act (row->act, sum + r) :
+                                            reference_act (row->act, sum) + r;
           }
 }
 
 static void
 test_conv (gconstpointer data)
 {
-  const Conv    *row = data;
+  const Conv    *row   = data;
   const PalShape shape = PAL_SHAPE (row->b, row->out_h, row->out_w, row->m);
   g_autofree gdouble *y = g_new0 (gdouble, (gsize) row->b * row->out_h * row->out_w * row->m);
   gdouble   *w, *bias = NULL, *x, *residual = NULL;
-  PalConv    options = { .stride = row->stride, .pad_end_only = (row->flags & PAD_END) != 0,
-                         .upsample = (row->flags & UPSAMPLE) != 0, .act = row->act,
-                         .act_last = (row->flags & ACT_LAST) != 0 };
+  PalConv    options = { .stride       = row->stride,
+                         .pad_end_only = (row->flags & PAD_END) != 0,
+                         .upsample     = (row->flags & UPSAMPLE) != 0,
+                         .act          = row->act,
+                         .act_last     = (row->flags & ACT_LAST) != 0 };
   PalTensor *tx;
   Bench      bench;
 
@@ -197,10 +206,11 @@ typedef struct
   const gchar *name;
   gint         b, t, s, heads, width;
   gfloat       scale;
-  gdouble      spread;          /* of the inputs: large ones make the softmax sharp */
+  gdouble      spread; /* of the inputs: large ones make the softmax sharp */
   guint        flags;
 } Attention;
 
+/* clang-format off */
 static const Attention attentions[] = {
   { "one", 1, 1, 1, 1, 1, 0.0f, 1.0, 0 },
   { "U-Net 40", 1, 70, 131, 8, 40, 0.0f, 2.0, 0 },
@@ -213,20 +223,15 @@ static const Attention attentions[] = {
   { "sharp", 1, 50, 259, 2, 32, 1.0f, 8.0, 0 },
   { "wide 600", 1, 9, 9, 1, 600, 0.0f, 1.0, 0 },
 };
+/* clang-format on */
 
 /* One head's row: y = softmax (scale q k') v. k, v: rows are stride apart. */
 static void
-attend (const gdouble *q,
-        const gdouble *k,
-        const gdouble *v,
-        gdouble       *y,
-        gint           keys,
-        gint           width,
-        gint           stride,
-        gdouble        scale)
+attend (const gdouble *q, const gdouble *k, const gdouble *v, gdouble *y, gint keys,
+        gint width, gint stride, gdouble scale)
 {
-  g_autofree gdouble *p = g_new (gdouble, keys);
-  gdouble highest = -1e300, sum = 0.0;
+  g_autofree gdouble *p       = g_new (gdouble, keys);
+  gdouble             highest = -1e300, sum = 0.0;
 
   for (gint j = 0; j < keys; j++)
     {
@@ -248,13 +253,13 @@ attend (const gdouble *q,
 static void
 test_attention (gconstpointer data)
 {
-  const Attention *row = data;
-  const gint       n = row->heads * row->width;
-  const gdouble    scale = row->scale > 0 ? (gdouble) row->scale : 1.0 / sqrt (row->width);
+  const Attention *row  = data;
+  const gint       n    = row->heads * row->width;
+  const gdouble scale   = row->scale > 0 ? (gdouble) row->scale : 1.0 / sqrt (row->width);
   g_autofree gdouble *y = g_new0 (gdouble, (gsize) row->b * row->t * n);
-  gdouble   *q, *k, *v;
-  PalTensor *tq, *tk, *tv;
-  Bench      bench;
+  gdouble            *q, *k, *v;
+  PalTensor          *tq, *tk, *tv;
+  Bench               bench;
 
   bench_init (&bench, row->name, row->flags & SHIFTED);
   bench_record (&bench);
@@ -269,13 +274,15 @@ test_attention (gconstpointer data)
           const gsize at   = ((gsize) b * row->t + i) * n + h * row->width;
           const gsize keys = (gsize) b * row->s * n + h * row->width;
 
-          attend (q + at, k + keys, v + keys, y + at, row->flags & CAUSAL ? i + 1 : row->s,
-                  row->width, n, scale);
+          attend (q + at, k + keys, v + keys, y + at,
+                  row->flags & CAUSAL ? i + 1 : row->s, row->width, n, scale);
         }
 
-  bench_check (&bench, pal_attention (bench.tape, tq, tk, tv,
-                                      &(PalAttention) { .heads = row->heads, .scale = row->scale,
-                                                        .causal = (row->flags & CAUSAL) != 0 }),
+  bench_check (&bench,
+               pal_attention (bench.tape, tq, tk, tv,
+                              &(PalAttention) { .heads  = row->heads,
+                                                .scale  = row->scale,
+                                                .causal = (row->flags & CAUSAL) != 0 }),
                PAL_SHAPE (row->b, row->t, n), y, 1e-10);
   bench_clear (&bench);
 }
@@ -293,17 +300,15 @@ test_refusals (void)
   bench_weight (&bench, "p.weight", PAL_F32, PAL_SHAPE (6, 5), 1.0, 0.0);
   bench_record (&bench);
   x = bench_input (&bench, PAL_SHAPE (2, 4), 1.0, 0.0, &values);
-  pal_output (bench.tape, "y", pal_linear (bench.tape, pal_linear (bench.tape, x, "p", NULL), "p", NULL));
+  pal_output (bench.tape, "y",
+              pal_linear (bench.tape, pal_linear (bench.tape, x, "p", NULL), "p", NULL));
   g_assert_null (pal_tape_finish (bench.tape, 0, &error));
   test_error (error, PAL_ERROR_SHAPE, "[2, 4] and [6, 5]");
   bench_clear (&bench);
 }
 
 static void
-add (const gchar   *op,
-     const gchar   *name,
-     gconstpointer  row,
-     GTestDataFunc  func)
+add (const gchar *op, const gchar *name, gconstpointer row, GTestDataFunc func)
 {
   g_autofree gchar *path = g_strdup_printf ("/%s/%s", op, name);
 
@@ -314,7 +319,8 @@ int
 main (int argc, char **argv)
 {
   /* An argument drops capabilities, so that each catalogue row has its turn. */
-  const guint limit = argc > 1 && *argv[1] != '-' ? (guint) g_ascii_strtoull (argv[1], NULL, 0) : ~0u;
+  const gchar *given = argc > 1 && *argv[1] != '-' ? argv[1] : "0xffffffff";
+  const guint  limit = (guint) g_ascii_strtoull (given, NULL, 0);
 
   if (! device_test_init (&argc, &argv))
     return 0;
