@@ -57,6 +57,24 @@ fill_model_flow (PalSampling  *s,
   return TRUE;
 }
 
+/* These solvers divide by the length of a step, which is 0 where the schedule lists as
+ * many timesteps as there are and its offset cuts the first two to one. */
+static gboolean
+check_lengths (const PalSampling  *s,
+               GError            **error)
+{
+  for (gsize i = 1; i < s->n_timesteps; i++)
+    if (! (s->sigmas[i] < s->sigmas[i - 1]))
+      {
+        g_set_error (error, PAL_ERROR, PAL_ERROR_ARGUMENT,
+                     "the sampler \"%s\" takes fewer than %d steps with this model: two of them "
+                     "have the same noise", s->sampler->info.id, s->steps);
+        return FALSE;
+      }
+
+  return TRUE;
+}
+
 gboolean
 pal_multistep_fill (PalSampling         *s,
                     const PalMultistep  *kind,
@@ -94,5 +112,5 @@ pal_multistep_fill (PalSampling         *s,
       s->timesteps[i] = trunc (s->timesteps[i]);
     }
 
-  return TRUE;
+  return check_lengths (s, error);
 }
