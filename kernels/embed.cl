@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Rows of an embedding table, and sinusoids of a timestep. */
+/* Rows of an embedding table. */
 
 #include "load.h"
 
@@ -23,27 +23,4 @@ embed (__global const int *ids, ulong ids_at, __global const weight_t *table,
   y += y_at + (ulong) row * columns;
   for (int i = c; i < end; i++)
     y[i] = load_weight (table + i) + (with_positions ? load_weight (positions + i) : 0.0f);
-}
-
-/* timesteps: [rows], y: [rows, columns]; columns / 2 sines, as many cosines, and a 0 when
- * columns is odd. Global (columns, rows). */
-__kernel void
-timestep_embed (__global const float *timesteps, ulong timesteps_at, __global float *y, ulong y_at,
-                int columns, int cosines_first, float shift)
-{
-  const int   c = get_global_id (0);
-  const int   row = get_global_id (1);
-  const int   half_columns = columns / 2;
-  const int   i = c % half_columns;
-  const float angle = timesteps[timesteps_at + row]
-                      * exp (-9.21034037f * i / (half_columns - shift));
-
-  if (c >= columns)
-    return;
-
-  y += y_at + (ulong) row * columns;
-  if (c >= 2 * half_columns)
-    y[c] = 0.0f;
-  else
-    y[c] = (c < half_columns) == (cosines_first != 0) ? cos (angle) : sin (angle);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One result an element: sums, activations, gates, copies of columns.
+/* One result an element: sums, activations, gates, copies of columns, sinusoids.
  *
  * A work-item makes REPEAT vectors. In place is safe: each element is read only by the
  * work-item that writes it. */
@@ -90,4 +90,27 @@ copy_columns (__global const float *x, ulong x_at, __global float *y, ulong y_at
   y += y_at + (ulong) get_global_id (1) * y_columns + y_first;
   for (int c = first; c < end; c += VEC)
     vec_store_n (vec_load_n (x + c, columns - c), y + c, columns - c);
+}
+
+/* timesteps: [rows], y: [rows, columns]; columns / 2 sines, as many cosines, and a 0 when
+ * columns is odd. Global (columns, rows). */
+__kernel void
+timestep_embed (__global const float *timesteps, ulong timesteps_at, __global float *y, ulong y_at,
+                int columns, int cosines_first, float shift)
+{
+  const int   c = get_global_id (0);
+  const int   row = get_global_id (1);
+  const int   half_columns = columns / 2;
+  const int   i = c % half_columns;
+  const float angle = timesteps[timesteps_at + row]
+                      * exp (-9.21034037f * i / (half_columns - shift));
+
+  if (c >= columns)
+    return;
+
+  y += y_at + (ulong) row * columns;
+  if (c >= 2 * half_columns)
+    y[c] = 0.0f;
+  else
+    y[c] = (c < half_columns) == (cosines_first != 0) ? cos (angle) : sin (angle);
 }

@@ -69,7 +69,8 @@ static const PalKernelRow rows[] = {
   RUNS ("copy_columns", "pointwise.cl", "copy_columns"),
 
   { "embed", "any", "embed.cl", "embed", "-DVEC=16", ANY, { 1, 16, 0, 1, 1 } },
-  { "timestep_embed", "any", "embed.cl", "timestep_embed", "-DVEC=16", ANY, { 1, 1, 0, 1, 1 } },
+  { "timestep_embed", "cpu", "pointwise.cl", "timestep_embed", RUN_CPU, CPU, { 1, 1, 0, 1, 1 } },
+  { "timestep_embed", "any", "pointwise.cl", "timestep_embed", RUN_ANY, ANY, { 1, 1, 0, 32, 1 } },
 };
 
 const PalKernelRow *

@@ -97,7 +97,7 @@ timestep_emit (PalEmit *emit, const PalStep *step, GError **error)
   const Timestep *t   = step->options;
   const PalShape  out = pal_shape_of (step->out);
 
-  pal_emit_begin (emit, t->row, "-DWEIGHT_F32");
+  pal_emit_begin (emit, t->row, "%s", "");
   pal_emit_tensor (emit, step->in[0]);
   pal_emit_tensor (emit, step->out);
   pal_emit_int (emit, (gint32) out.d[1]);

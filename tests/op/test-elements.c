@@ -50,10 +50,11 @@ group_norm (const GroupNorm *row, const gdouble *x, const gdouble *weight,
 static void
 test_group_norm (gconstpointer data)
 {
-  const GroupNorm    *row   = data;
-  const PalShape      shape = PAL_SHAPE (row->b, row->h, row->w, row->c);
-  const gsize         plane = (gsize) row->h * row->w * row->c;
-  g_autofree gdouble *y     = g_new (gdouble, row->b * plane);
+  const GroupNorm    *row     = data;
+  const PalGroupNorm  options = { .groups = row->groups, .eps = 1e-5f, .act = row->act };
+  const PalShape      shape   = PAL_SHAPE (row->b, row->h, row->w, row->c);
+  const gsize         plane   = (gsize) row->h * row->w * row->c;
+  g_autofree gdouble *y       = g_new (gdouble, row->b * plane);
   gdouble            *weight, *bias, *x;
   PalTensor          *tx;
   Bench               bench;
@@ -68,12 +69,8 @@ test_group_norm (gconstpointer data)
     for (gint g = 0; g < row->groups; g++)
       group_norm (row, x + b * plane, weight, bias, g, y + b * plane);
 
-  bench_check (&bench,
-               pal_group_norm (bench.tape, tx, "n",
-                               &(PalGroupNorm) { .groups = row->groups,
-                                                  .eps    = 1e-5f,
-                                                  .act    = row->act }),
-               shape, y, row->nmse);
+  tx = pal_group_norm (bench.tape, tx, "n", &options);
+  bench_check (&bench, tx, shape, y, row->nmse);
   bench_clear (&bench);
 }
 
@@ -392,6 +389,144 @@ test_in_place (void)
   bench_clear (&bench);
 }
 
+static PalTensor *
+refuse_add (PalTape *t, PalTensor *x)
+{
+  return pal_add (t, x, pal_reshape (t, x, PAL_SHAPE (4, 9)));
+}
+
+static PalTensor *
+refuse_groups (PalTape *t, PalTensor *x)
+{
+  return pal_group_norm (t, x, "n", &(PalGroupNorm) { .groups = 2, .eps = 1e-5f });
+}
+
+static PalTensor *
+refuse_halves (PalTape *t, PalTensor *x)
+{
+  return pal_geglu (t, x);
+}
+
+static PalTensor *
+refuse_channels (PalTape *t, PalTensor *x)
+{
+  return pal_add_channels (t, x, pal_rows (t, x, 0, 1));
+}
+
+static PalTensor *
+refuse_concat (PalTape *t, PalTensor *x)
+{
+  return pal_concat (t, x, pal_rows (t, x, 0, 3));
+}
+
+static PalTensor *
+refuse_ids (PalTape *t, PalTensor *x)
+{
+  return pal_embed (t, x, "t", NULL);
+}
+
+static PalTensor *
+refuse_types (PalTape *t, PalTensor *x)
+{
+  return pal_embed (t, pal_input (t, "ids", PAL_I32, PAL_SHAPE (1, 2)), "t", "p");
+}
+
+static PalTensor *
+refuse_position (PalTape *t, PalTensor *x)
+{
+  return pal_embed (t, pal_input (t, "ids", PAL_I32, PAL_SHAPE (1, 9)), "t", "t");
+}
+
+/* x: [4, 3, 3] */
+static const struct
+{
+  const gchar *name;
+  PalTensor *(*record) (PalTape *t, PalTensor *x);
+  PalErrorCode code;
+  const gchar *text;
+} refusals[] = {
+  { "add",      refuse_add,      PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
+  { "groups",   refuse_groups,   PAL_ERROR_SHAPE,       "[4, 3, 3] can't have 2 groups" },
+  { "halves",   refuse_halves,   PAL_ERROR_SHAPE,       "must be even"                  },
+  { "channels", refuse_channels, PAL_ERROR_SHAPE,       "[4, 3, 3] and [1, 3, 3]"       },
+  { "concat",   refuse_concat,   PAL_ERROR_SHAPE,       "[4, 3, 3] and [3, 3, 3]"       },
+  { "ids",      refuse_ids,      PAL_ERROR_SHAPE,       "not F32"                       },
+  { "types",    refuse_types,    PAL_ERROR_UNSUPPORTED, "one type"                      },
+  { "position", refuse_position, PAL_ERROR_SHAPE,       "[1, 9] and [5, 3]"             },
+};
+
+static void
+test_refusals (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (refusals); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      gdouble   *values;
+      PalTensor *x;
+      Bench      bench;
+
+      bench_init (&bench, refusals[i].name, FALSE);
+      bench_weight (&bench, "n.weight", PAL_F32, PAL_SHAPE (3), 1.0, 0.0);
+      bench_weight (&bench, "n.bias", PAL_F32, PAL_SHAPE (3), 1.0, 0.0);
+      bench_weight (&bench, "t.weight", PAL_F32, PAL_SHAPE (5, 3), 1.0, 0.0);
+      bench_weight (&bench, "p.weight", PAL_F16, PAL_SHAPE (5, 3), 1.0, 0.0);
+      bench_record (&bench);
+      x = bench_input (&bench, PAL_SHAPE (4, 3, 3), 1.0, 0.0, &values);
+      x = refusals[i].record (bench.tape, x);
+      pal_output (bench.tape, "y", pal_act (bench.tape, x, PAL_ACT_SILU));
+      g_assert_null (pal_tape_finish (bench.tape, 0, &error));
+      test_error (error, refusals[i].code, refusals[i].text);
+      bench_clear (&bench);
+    }
+}
+
+/* Offsets and counts beyond 2 ** 31 elements; needs 9 GB on the device and as much here,
+ * so only with -m slow. The result takes the input's place. */
+static void
+test_beyond_int (void)
+{
+  const gsize        n           = ((gsize) 1 << 31) + 4096;
+  g_autofree gfloat *x           = NULL;
+  g_autoptr (GError) error       = NULL;
+  g_autoptr (PalProgram) program = NULL;
+  PalTensor *h;
+  Bench      bench;
+  gfloat     y[4096];
+  PalBinding bindings[2];
+
+  if (! g_test_slow ())
+    {
+      g_test_skip ("runs with -m slow");
+      return;
+    }
+  if (pal_device_info (test_device ())->max_allocation_bytes < n * sizeof (gfloat))
+    {
+      g_test_skip ("the device has no buffer of that size");
+      return;
+    }
+
+  x = g_try_new0 (gfloat, n);
+  g_assert_nonnull (x);
+  for (gsize i = n - 4096; i < n; i++)
+    x[i] = (gfloat) (i % 4096);
+
+  bench_init (&bench, "beyond int", FALSE);
+  bench_record (&bench);
+  h = pal_input (bench.tape, "x", PAL_F32, PAL_SHAPE ((gint64) n / 4096, 4096));
+  h = pal_affine (bench.tape, h, 2.0f, 1.0f);
+  h = pal_affine (bench.tape, pal_rows (bench.tape, h, (gint64) n / 4096 - 1, 1), 1.0f, 1.0f);
+  pal_output (bench.tape, "y", h);
+  program = pal_tape_finish (bench.tape, 0, &error);
+  g_assert_no_error (error);
+  bindings[0] = (PalBinding) { "x", x, n * sizeof (gfloat) };
+  bindings[1] = (PalBinding) { "y", y, sizeof y };
+  pal_program_run (program, bindings, 2, NULL, &error);
+  g_assert_no_error (error);
+  for (gint i = 0; i < 4096; i++)
+    g_assert_cmpfloat (y[i], ==, 2.0f * (gfloat) i + 2.0f);
+  bench_clear (&bench);
+}
+
 #define ADD_ROWS(op, table, func)                                             \
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)                            \
     {                                                                         \
@@ -420,6 +555,8 @@ main (int argc, char **argv)
   ADD_ROWS ("embed", embeds, test_embed);
   ADD_ROWS ("timestep_embed", timesteps, test_timestep);
   g_test_add_func ("/in_place", test_in_place);
+  g_test_add_func ("/refusals", test_refusals);
+  g_test_add_func ("/beyond_int", test_beyond_int);
 
   return device_test_run ();
 }

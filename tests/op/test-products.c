@@ -287,24 +287,106 @@ test_attention (gconstpointer data)
   bench_clear (&bench);
 }
 
-/* Messages name both shapes. */
+/* What is refused, and that the message names both shapes. x: [2, 4, 4, 6] */
+
+static PalTensor *
+refuse_depth (PalTape *t, PalTensor *x)
+{
+  return pal_linear (t, x, "wide", NULL);
+}
+
+static PalTensor *
+refuse_absent (PalTape *t, PalTensor *x)
+{
+  return pal_linear (t, x, "absent", NULL);
+}
+
+static PalTensor *
+refuse_bias (PalTape *t, PalTensor *x)
+{
+  return pal_linear (t, x, "odd", NULL);
+}
+
+static PalTensor *
+refuse_residual (PalTape *t, PalTensor *x)
+{
+  return pal_conv2d (t, x, "conv", &(PalConv) { .stride = 2, .residual = x });
+}
+
+static PalTensor *
+refuse_kernel (PalTape *t, PalTensor *x)
+{
+  return pal_conv2d (t, pal_reshape (t, x, PAL_SHAPE (32, 1, 1, 6)), "conv",
+                     &(PalConv) { .stride = 2, .pad_end_only = TRUE });
+}
+
+static PalTensor *
+refuse_doubling (PalTape *t, PalTensor *x)
+{
+  return pal_conv2d (t, x, "conv", &(PalConv) { .upsample = TRUE, .height = 6, .width = 8 });
+}
+
+static PalTensor *
+refuse_heads (PalTape *t, PalTensor *x)
+{
+  return pal_attention (t, x, x, x, &(PalAttention) { .heads = 4 });
+}
+
+static PalTensor *
+refuse_keys (PalTape *t, PalTensor *x)
+{
+  PalTensor *k = pal_reshape (t, x, PAL_SHAPE (2, 32, 3));
+
+  return pal_attention (t, x, k, k, NULL);
+}
+
+static PalTensor *
+refuse_values (PalTape *t, PalTensor *x)
+{
+  return pal_attention (t, x, x, pal_reshape (t, x, PAL_SHAPE (2, 16, 6)), NULL);
+}
+
+static const struct
+{
+  const gchar *name;
+  PalTensor *(*record) (PalTape *t, PalTensor *x);
+  PalErrorCode code;
+  const gchar *text;
+} refusals[] = {
+  { "depth",         refuse_depth,    PAL_ERROR_SHAPE,  "[2, 4, 4, 6] and [6, 5]"         },
+  { "absent weight", refuse_absent,   PAL_ERROR_WEIGHT, "absent.weight"                   },
+  { "bias",          refuse_bias,     PAL_ERROR_SHAPE,  "odd.bias"                        },
+  { "residual",      refuse_residual, PAL_ERROR_SHAPE,  "[2, 2, 2, 6] and [2, 4, 4, 6]"   },
+  { "kernel",        refuse_kernel,   PAL_ERROR_SHAPE,  "[32, 1, 1, 6] and [6, 6, 3, 3]"  },
+  { "doubling",      refuse_doubling, PAL_ERROR_SHAPE,  "[2, 4, 4, 6] and [6, 6, 3, 3]"   },
+  { "heads",         refuse_heads,    PAL_ERROR_SHAPE,  "[2, 4, 4, 6] can't have 4 heads" },
+  { "keys",          refuse_keys,     PAL_ERROR_SHAPE,  "[2, 4, 4, 6] and [2, 32, 3]"     },
+  { "values",        refuse_values,   PAL_ERROR_SHAPE,  "[2, 4, 4, 6] and [2, 16, 6]"     },
+};
+
 static void
 test_refusals (void)
 {
-  g_autoptr (GError) error = NULL;
-  gdouble   *values;
-  PalTensor *x;
-  Bench      bench;
+  for (guint i = 0; i < G_N_ELEMENTS (refusals); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      gdouble   *values;
+      PalTensor *x;
+      Bench      bench;
 
-  bench_init (&bench, "refusals", FALSE);
-  bench_weight (&bench, "p.weight", PAL_F32, PAL_SHAPE (6, 5), 1.0, 0.0);
-  bench_record (&bench);
-  x = bench_input (&bench, PAL_SHAPE (2, 4), 1.0, 0.0, &values);
-  pal_output (bench.tape, "y",
-              pal_linear (bench.tape, pal_linear (bench.tape, x, "p", NULL), "p", NULL));
-  g_assert_null (pal_tape_finish (bench.tape, 0, &error));
-  test_error (error, PAL_ERROR_SHAPE, "[2, 4] and [6, 5]");
-  bench_clear (&bench);
+      bench_init (&bench, refusals[i].name, FALSE);
+      bench_weight (&bench, "wide.weight", PAL_F32, PAL_SHAPE (6, 5), 1.0, 0.0);
+      bench_weight (&bench, "odd.weight", PAL_F32, PAL_SHAPE (6, 6), 1.0, 0.0);
+      bench_weight (&bench, "odd.bias", PAL_F32, PAL_SHAPE (5), 1.0, 0.0);
+      bench_weight (&bench, "conv.weight", PAL_F32, PAL_SHAPE (6, 6, 3, 3), 1.0, 0.0);
+      bench_record (&bench);
+      x = bench_input (&bench, PAL_SHAPE (2, 4, 4, 6), 1.0, 0.0, &values);
+      x = refusals[i].record (bench.tape, x);
+      pal_output (bench.tape, "y", pal_act (bench.tape, x, PAL_ACT_SILU));
+      g_assert_null (pal_tape_finish (bench.tape, 0, &error));
+      test_error (error, refusals[i].code, refusals[i].text);
+      bench_clear (&bench);
+    }
 }
 
 static void
