@@ -170,7 +170,9 @@ class Sampler:
                 self.by_label[item["label"]].append(item)
         self.photos = [i for i in self.items if i["kind"] in ("photo", "illustration")]
         self.labels = [l for l in HEADS if self.by_label[l] or l == "water"]
-        self.label_weights = [4.0 if l in HEADLINE else 1.3 if l in COMMON else 0.5 for l in self.labels]
+        self.label_weights = [6.0 if l in HEADLINE else 1.3 if l in COMMON else 0.4 for l in self.labels]
+        # tone styles are learned soonest and are used most
+        self.style_weights = [2.0 if kind == "tone" else 1.0 for _, _, kind in styles.STYLES.values()]
         self.grounds = [g for g in GROUNDS if self.by_label[g] or g == "water"]
         self.skies = [s for s in SKIES if self.by_label[s]]
 
@@ -259,7 +261,7 @@ class Sampler:
 
     def restyle(self, size):
         source, _ = self.base(size)
-        name = random.choice(list(styles.STYLES))
+        name = random.choices(list(styles.STYLES), self.style_weights)[0]
         styled, mask = styles.apply(name, source), torch.ones(size, size)
         if random.random() < 0.2:
             mask = random_mask(size)
