@@ -53,6 +53,14 @@ search_folders (void)
   return g_strv_builder_end (folders);
 }
 
+static gboolean
+is_default (const gchar *path)
+{
+  g_autofree gchar *name = g_path_get_basename (path);
+
+  return g_strcmp0 (name, "default") == 0;
+}
+
 GPtrArray *
 pal_models_list (void)
 {
@@ -61,14 +69,14 @@ pal_models_list (void)
   GPtrArray            *list    = g_ptr_array_new_with_free_func (g_free);
 
   for (guint i = 0; i < found->len; i++)
-    {
-      const gchar      *path = found->pdata[i];
-      g_autofree gchar *name = g_path_get_basename (path);
+    if (! g_ptr_array_find_with_equal_func (list, found->pdata[i], g_str_equal, NULL))
+      {
+        /* The first one called "default" goes before all others. */
+        gboolean first = is_default (found->pdata[i]) &&
+                         ! (list->len > 0 && is_default (list->pdata[0]));
 
-      if (g_ptr_array_find_with_equal_func (list, path, g_str_equal, NULL))
-        continue;
-      g_ptr_array_insert (list, g_strcmp0 (name, "default") == 0 ? 0 : -1, g_strdup (path));
-    }
+        g_ptr_array_insert (list, first ? 0 : -1, g_strdup (found->pdata[i]));
+      }
 
   return list;
 }

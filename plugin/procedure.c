@@ -127,15 +127,38 @@ dialog_run (PalDialog *dialog, GimpProcedureConfig *config, GCancellable *cancel
   return TRUE;
 }
 
+/* gimp_ui_init () ends the process where there is no display, as in gimp-console. */
 static gboolean
-run_dialog (PalRun *run, PalIntent intent, GimpProcedure *procedure, GimpProcedureConfig *config)
+init_ui (GError **error)
+{
+  if (! gimp_display_name () && ! gtk_init_check (NULL, NULL))
+    {
+      g_set_error_literal (error, PAL_ERROR, PAL_ERROR_ARGUMENT,
+                           _("There is no display to show a dialog on. Call the procedure with "
+                             "the run mode non-interactive."));
+      return FALSE;
+    }
+
+  gimp_ui_init ("palimpsest");
+  return TRUE;
+}
+
+static gboolean
+run_dialog (PalRun *run, PalIntent intent, GimpProcedure *procedure, GimpProcedureConfig *config,
+            GError **error)
 {
   static const PalDialogClient client = { .run = dialog_run,
                                           .list_models = pal_models_list,
                                           .add_models  = pal_models_add };
 
-  gimp_ui_init ("palimpsest");
-  return pal_dialog_run (procedure, config, intent, &client, run);
+  if (! init_ui (error))
+    return FALSE;
+
+  if (pal_dialog_run (procedure, config, intent, &client, run))
+    return TRUE;
+
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "closed without a result");
+  return FALSE;
 }
 
 /* Results */
@@ -146,7 +169,10 @@ return_error (GimpProcedure *procedure, GError *error)
   GimpPDBStatusType status = GIMP_PDB_EXECUTION_ERROR;
 
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    status = GIMP_PDB_CANCEL;
+    {
+      status = GIMP_PDB_CANCEL;
+      g_clear_error (&error);
+    }
   else if (g_error_matches (error, PAL_ERROR, PAL_ERROR_ARGUMENT))
     status = GIMP_PDB_CALLING_ERROR;
 
@@ -180,12 +206,9 @@ run_procedure (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
     return return_error (procedure, error);
 
   run = pal_run_new (image, layer, self->intent);
-  if (run_mode == GIMP_RUN_INTERACTIVE)
-    {
-      if (! run_dialog (run, self->intent, procedure, config))
-        return gimp_procedure_new_return_values (procedure, GIMP_PDB_CANCEL, NULL);
-    }
-  else if (! run_quietly (run, config, &error))
+  if (! (run_mode == GIMP_RUN_INTERACTIVE
+           ? run_dialog (run, self->intent, procedure, config, &error)
+           : run_quietly (run, config, &error)))
     return return_error (procedure, error);
 
   return return_layers (procedure, run);

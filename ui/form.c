@@ -129,6 +129,8 @@ pal_hint_new (void)
   gtk_label_set_xalign (GTK_LABEL (hint), 0.0f);
   gtk_label_set_line_wrap (GTK_LABEL (hint), TRUE);
   gtk_label_set_max_width_chars (GTK_LABEL (hint), 48);
+  gtk_label_set_lines (GTK_LABEL (hint), 3);
+  gtk_label_set_ellipsize (GTK_LABEL (hint), PANGO_ELLIPSIZE_END);
   gtk_style_context_add_class (gtk_widget_get_style_context (hint), "dim-label");
 
   return hint;

@@ -49,7 +49,7 @@ GtkWidget *pal_slider_new     (GimpProcedureConfig *config,
                                gdouble              step,
                                gint                 digits);
 
-/* Small gray text that wraps; for facts under a widget. */
+/* Small gray text of up to three lines; for facts under a widget. */
 GtkWidget *pal_hint_new       (void);
 
 G_END_DECLS

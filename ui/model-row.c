@@ -41,8 +41,6 @@ describe (const PalModelInfo *info, PalIntent intent)
    * format as in F16, %4$d a size in pixels. */
   g_string_append_printf (text, _("%s, %s parameters, %s, %d px"), info->family_title, size,
                           info->precision, info->trained_px);
-  if (info->inpainting)
-    g_string_append (text, _(", made for filling"));
   if (intent == PAL_RESTYLE && info->styles && *info->styles)
     words = info->styles;
   if (words && *words)
@@ -83,6 +81,7 @@ tell_client (ModelRow *row)
 
   text = info ? describe (info, row->intent) : NULL;
   gtk_label_set_text (GTK_LABEL (row->hint), text ? text : "");
+  gtk_widget_set_tooltip_text (row->hint, text);
   gtk_widget_set_visible (row->hint, text != NULL);
   row->client.changed (info, error, row->client.data);
 }

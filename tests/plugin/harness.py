@@ -60,7 +60,8 @@ def make_profile(folder, gimp, plugin, model, translated):
 
 def environment(folder, profile, model, results):
     """Nothing of the caller's settings."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "LC_", "LANG"))}
+    env = {k: v for k, v in os.environ.items()
+           if not k.startswith(("XDG_", "LC_", "LANG")) and not k.endswith("DISPLAY")}
     for name in ("home", "config", "data", "cache", "runtime", "scratch"):
         (folder / name).mkdir(mode=0o700)
     env.update({
@@ -71,6 +72,7 @@ def environment(folder, profile, model, results):
         "XDG_RUNTIME_DIR": str(folder / "runtime"),
         **language(folder, os.environ.get("LANGUAGE", "en")),
         "NO_AT_BRIDGE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PALIMPSEST_TEST_MODEL": str(model),
         "PALIMPSEST_TEST_RESULTS": str(results),
         "PALIMPSEST_TEST_SCRATCH": str(folder / "scratch"),

@@ -179,6 +179,15 @@ def missing_parts():
 
 
 @case
+def no_display():
+    """M1: interactive, but GIMP has no window"""
+    image = new_image()
+    layer = add_layer(image)
+    for name in NAMES:
+        refuse(name, image, [layer], "no display", run_mode=Gimp.RunMode.INTERACTIVE)
+
+
+@case
 def still_there():
     """After all that, a run succeeds"""
     image = new_image()

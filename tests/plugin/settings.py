@@ -1,7 +1,10 @@
 """M10, M16: every parameter, the seed, the return values."""
 
-from gimptest import (FILL, GENERATE, NAMES, OK, RESTYLE, Gimp, add_layer, call, case, new_image,
-                      pixels, run, soft_selection)
+import os
+import pathlib
+
+from gimptest import (FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH, Gimp, add_layer, call,
+                      case, new_image, pixels, run, soft_selection)
 
 ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "karras", "eta", "seed",
        "random", "count", "model", "device")
@@ -116,12 +119,29 @@ def prompt_in_name():
 
 @case
 def named_model_and_device():
-    """A model by path and by name, a device in words"""
-    import os
+    """M13: a model by path and by name, a device in words"""
     image, layer = picture()
-    run(FILL, image, layer, model=os.environ["PALIMPSEST_TEST_MODEL"])
+    run(FILL, image, layer, model=str(MODEL))
     run(FILL, image, layer, model="default")
     run(FILL, image, layer, device="cpu")
+
+
+@case
+def chosen_folders():
+    """M13: models in several folders of the user's choice, used where they are"""
+    folders = [SCRATCH / "first", SCRATCH / "second"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / f"model-{folder.name}").symlink_to(MODEL)
+    settings = pathlib.Path(os.environ["XDG_CONFIG_HOME"]) / "palimpsest/settings.ini"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[models]\nfolders=" + "".join(f"{f};" for f in folders) + "\n",
+                        encoding="utf-8")
+    image, layer = picture()
+    results = {pixels(run(FILL, image, layer, model=name)[0])
+               for name in ("model-first", "model-second", "default")}
+    assert len(results) == 1, "the same model gives different bytes"
+    assert not any(path.is_file() for path in SCRATCH.rglob("*")), "something was copied"
 
 
 @case

@@ -10,7 +10,7 @@ import time
 from gimptest import (CANCEL, FILL, MODEL, OK, RESTYLE, Gimp, add_layer, call, case, new_image, run,
                       soft_selection, state)
 
-LONG = 1000  # steps
+LONG = {"prompt": "a test", "steps": 1000, "sampler": "ddim"}
 
 
 def plug_in_process():
@@ -79,8 +79,7 @@ def stopped():
         image, layer = picture()
         before, sent = state(image), []
         thread = send_later(signal.SIGTERM, generator.random() * 1.5, sent)
-        status, new, _, _ = call((FILL, RESTYLE)[attempt % 2], image, [layer], prompt="a test",
-                                 steps=LONG, count=3)
+        status, new, _, _ = call((FILL, RESTYLE)[attempt % 2], image, [layer], **LONG, count=3)
         thread.join()
         assert sent, "the run ended before it could be stopped"
         assert status == CANCEL and new is None, f"{status}"
@@ -97,8 +96,7 @@ def killed():
         image, layer = picture()
         before, sent = state(image), []
         thread = send_later(signal.SIGKILL, generator.random() * 1.5, sent)
-        status, new, _, _ = call((FILL, RESTYLE)[attempt % 2], image, [layer], prompt="a test",
-                                 steps=LONG)
+        status, new, _, _ = call((FILL, RESTYLE)[attempt % 2], image, [layer], **LONG)
         thread.join()
         assert sent and status != OK and new is None, f"{status}"
         unharmed(image, before)

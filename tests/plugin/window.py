@@ -129,7 +129,8 @@ def stop():
             assert dialog.title() == "Fill Selection", dialog.title()
             dialog.keys("Escape")
 
-        status, new, _, _ = interactive(FILL, image, layer, hands, steps=1000)
+        status, new, _, _ = interactive(FILL, image, layer, hands, steps=1000,
+                                        sampler="ddim")
         assert status == CANCEL and new is None
         assert state(image) == before, "the image changed"
 
