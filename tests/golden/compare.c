@@ -139,7 +139,7 @@ golden_fail (GoldenResult *result, const gchar *name, const gchar *format, ...)
   line = g_strdup_printf ("%s: %s", name, text);
   result->failed++;
   g_hash_table_add (result->seen, g_strdup (name));
-  note_worst (result, line, G_MAXDOUBLE, NAN, NAN);
+  note_worst (result, line, G_MAXDOUBLE, G_MAXDOUBLE, 0.0);
   if (result->verbose)
     g_print ("    %s FAIL\n", line);
 }
