@@ -94,14 +94,15 @@ def measure_vae(vae, held, count):
     return {"vae psnr, 256 px": common.psnr(y, x)}, torch.stack([x[:12], y[:12]], 1).flatten(0, 1)
 
 
-def measure_fills(painter, materials, contexts, out):
+def measure_fills(painter, materials, contexts, defaults, out):
     """Words that do not fit their surroundings: is the fill what was asked for, and does it follow the word?"""
     masks, hits, seams, swaps, rows = holes(128), {}, [], [], []
     for i, item in enumerate(contexts):
         x = crops.centre(item, 128, whole=item["kind"] != "texture")
         mask = masks[i % len(masks)][None]
         batch = x[None].expand(len(WORDS), -1, -1, -1)
-        y = painter.fill(batch, mask[None].expand(len(WORDS), -1, -1, -1), list(WORDS), seed=i)
+        y = painter.fill(batch, mask[None].expand(len(WORDS), -1, -1, -1), list(WORDS), seed=i,
+                         steps=defaults["steps"], guidance=defaults["guidance"])
         found = torch.stack([features(p, mask) for p in y])
         for word, f, picture in zip(WORDS, found, y):
             hits.setdefault(word, []).append(materials.nearest(f) == word)
@@ -116,12 +117,13 @@ def measure_fills(painter, materials, contexts, out):
             "seam score, median": sorted(seams)[len(seams) // 2]}
 
 
-def measure_agreeing(painter, held, count, out):
+def measure_agreeing(painter, held, count, defaults, out):
     """The prompt is what surrounds the hole: does the fill take up its colour?"""
     chosen = [i for i in held if i["kind"] in ("texture", "sky") and i["label"] in samples.HEADS][:count]
     x = torch.stack([crops.centre(i, 128) for i in chosen])
     mask = holes(128)[1][None, None].expand(len(x), -1, -1, -1)
-    y = painter.fill(x, mask, [HEAD[i["label"]] for i in chosen], guidance=2.0)
+    y = painter.fill(x, mask, [HEAD[i["label"]] for i in chosen], steps=defaults["steps"],
+                     guidance=defaults["guidance"])
     inner, outer = rim(mask[0])
     error = []
     for picture in y:
@@ -139,12 +141,13 @@ def gradient_correlation(y, x):
     return float(torch.corrcoef(torch.stack([edges(y), edges(x)]))[0, 1])
 
 
-def measure_styles(painter, contexts, out):
+def measure_styles(painter, contexts, defaults, out):
     names, rows = list(styles.STYLES), []
     scores, keep = {n: [] for n in names}, []
     for i, item in enumerate(contexts):
         x = crops.centre(item, 128, whole=True)
-        y = painter.restyle(x[None].expand(len(names), -1, -1, -1), names, guidance=1.5, seed=i)
+        y = painter.restyle(x[None].expand(len(names), -1, -1, -1), names, seed=i,
+                            steps=defaults["steps"], guidance=defaults["restyle_guidance"])
         for name, picture in zip(names, y):
             scores[name].append(common.psnr(picture[None], styles.apply(name, x)[None]))
             keep.append(gradient_correlation(picture, x))
@@ -181,6 +184,7 @@ def main():
     torch.set_num_threads(args.threads)
     common.seed_everything(5)
     painter, vae = export.load(args.model)
+    defaults = common.load_json(os.path.join(args.model, "model_index.json"))["palimpsest"]["defaults"]
     train = pack.load(args.pack, args.allowlist, ("train",), args.work)
     held = [i for i in pack.load(args.pack, args.allowlist, ("val", "test"), args.work) if i["kind"] != "stamp"]
     random.Random(8).shuffle(held)
@@ -189,12 +193,12 @@ def main():
     materials = Materials(train, WORDS, max(8, 4 * args.contexts))
     table, rows = measure_vae(vae, held, 2 * args.contexts)
     sheet.save(os.path.join(args.out, "vae.png"), rows, 6)
-    table.update(measure_fills(painter, materials, contexts, args.out))
+    table.update(measure_fills(painter, materials, contexts, defaults, args.out))
     table.update(ceiling(materials, held))
-    table.update(measure_agreeing(painter, held, 2 * args.contexts, args.out))
-    table.update(measure_styles(painter, contexts[: max(2, args.contexts // 2)], args.out))
+    table.update(measure_agreeing(painter, held, 2 * args.contexts, defaults, args.out))
+    table.update(measure_styles(painter, contexts[: max(2, args.contexts // 2)], defaults, args.out))
     words = [heads[0] for heads in samples.HEADS.values()]
-    sheet.save(os.path.join(args.out, "words.png"), painter.generate(words), 7)
+    sheet.save(os.path.join(args.out, "words.png"), painter.generate(words, guidance=defaults["guidance"]), 7)
     for name, value in table.items():
         print(f"{name:48} {value:8.2f}")
     common.save_json(os.path.join(args.out, "metrics.json"), {k.strip(): round(v, 3) for k, v in table.items()})

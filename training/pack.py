@@ -33,7 +33,8 @@ def check_entry(entry, row):
         raise SystemExit(f"{entry['file']}: not in the allow-list")
     for key in ("kind", "label", "split", "licence", "package", "version", "member", "sha256"):
         if str(entry.get(key, "")) != row[key]:
-            raise SystemExit(f"{entry['file']}: {key} is '{entry.get(key)}' in the pack, '{row[key]}' in the allow-list")
+            raise SystemExit(f"{entry['file']}: {key} is '{entry.get(key)}' in the pack, "
+                             f"'{row[key]}' in the allow-list")
     if " | ".join(entry["captions"]) != row["captions"]:
         raise SystemExit(f"{entry['file']}: captions differ from the allow-list")
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Train the U-Net and its text encoder by flow matching on latents of synthesised samples.
+"""Train the U-Net by flow matching on latents of synthesised samples.
 
 x_t = (1 - t) x0 + t n, output = n - x0, timestep input 1000 t; input channels [x_t 16, mask 1, conditioning 16].
-Needs the latent transform of `train_vae.py` (its checkpoint's first save is enough); its decoder is used for the
-sheets. Starts from the text encoder of `train_text.py` where there is one. Stops by time and goes on from its checkpoint: weights, averages, optimiser, step and random state.
+Needs the latent transform of `train_vae.py` (its checkpoint's first save is enough; its decoder is used for the
+sheets) and starts from the text encoder of `train_text.py` where there is one. Stops by time and goes on from its
+checkpoint: weights, averages, optimiser, step and random state.
 """
 import argparse
 import os
@@ -78,7 +79,7 @@ class DenoiserTrainer:
         held = pack.load(args.pack, args.allowlist, ("val", "test"), args.work)
         state = common.load_checkpoint(os.path.join(args.work, "vae.pt"))
         if state is None:
-            raise SystemExit(f"{args.work}/vae.pt is missing: start train_vae.py first (it fixes the latent space)")
+            raise SystemExit(f"{args.work}/vae.pt is missing: start train_vae.py first, it fixes the latent space")
         self.linear = latents.LinearLatents(state=state["latents"])
         self.tokenizer = caption_tokenizer(train, args.work)
         common.seed_everything(args.seed)
