@@ -124,7 +124,8 @@ test_foreign (void)
                                      "Size: 512x768");
   g_autoptr (PalRecipe) rich = parse ("Steps: to heaven\nSteps: 30, Sampler: Euler a, "
                                       "CFG scale: 5.5, Seed: 1, Size: 1024x1024, "
-                                      "Model hash: 6ce0161689, Model: v1-5, Denoising strength: 0.75, Lora hashes: "
+                                      "Model hash: 6ce0161689, Model: v1-5, "
+                                      "Denoising strength: 0.75, Lora hashes: "
                                       "\"a: 1, b: 2\", Clip skip: 2, RNG: NV, Version: v1.6.0\n");
   g_autoptr (PalRecipe) none = parse ("Negative prompt: b\nSteps: 3, Sampler: Mystery 9");
 
