@@ -91,6 +91,16 @@ def load_safetensors(path):
     return out
 
 
+PARTS = {"vae": "diffusion_pytorch_model.safetensors", "unet": "diffusion_pytorch_model.safetensors",
+         "text_encoder": "model.safetensors"}
+
+
+def load_part(module, folder, name):
+    """Weights of one part of an exported model folder, widened to fp32."""
+    weights = load_safetensors(os.path.join(folder, name, PARTS[name]))
+    module.load_state_dict({k: v.float() for k, v in weights.items()})
+
+
 def load_json(path):
     with open(path, encoding="utf-8") as f:
         return json.load(f)

@@ -18,9 +18,6 @@ import sampling
 import styles
 import tokenizer
 
-PARTS = {"vae": "diffusion_pytorch_model.safetensors", "unet": "diffusion_pytorch_model.safetensors",
-         "text_encoder": "model.safetensors"}
-
 
 def average_into(params, shadow):
     with torch.no_grad():
@@ -73,7 +70,7 @@ def write_part(out, name, module, config):
     bad = [k for k, v in tensors.items() if not torch.isfinite(v).all()]
     if bad:
         raise SystemExit(f"{name}: not representable in fp16: {bad[:3]}")
-    common.save_safetensors(os.path.join(folder, PARTS[name]), tensors, {"format": "pt"})
+    common.save_safetensors(os.path.join(folder, common.PARTS[name]), tensors, {"format": "pt"})
     common.save_json(os.path.join(folder, "config.json"), config)
 
 
@@ -83,8 +80,7 @@ def load(folder):
     for name, build in (("vae", modules.AutoencoderKL), ("unet", modules.UNet2DConditionModel),
                         ("text_encoder", modules.CLIPTextModel)):
         module = build(common.load_json(os.path.join(folder, name, "config.json")))
-        weights = common.load_safetensors(os.path.join(folder, name, PARTS[name]))
-        module.load_state_dict({k: v.float() for k, v in weights.items()})
+        common.load_part(module, folder, name)
         parts[name] = module.eval()
     tokens = tokenizer.Tokenizer(os.path.join(folder, "tokenizer"))
     vae = parts["vae"]

@@ -61,6 +61,22 @@ class LinearLatents:
         self.shift = f.mean((0, 2, 3))
         self.deviation = sd * self.scale
 
+    @classmethod
+    def read(cls, vae):
+        """The transform that `write` put into an encoder, so that training can go on from an exported model."""
+        encoder, widths = vae.encoder, (3, 12, 32, common.LATENT_CHANNELS)
+        stages = [encoder.down_blocks[i].downsamplers[0].conv.weight[: widths[i + 1], : widths[i], :2, :2].detach().clone()
+                  for i in range(3)]
+        shortcut, groups = encoder.down_blocks[3].resnets[0].conv_shortcut, vae.config["norm_num_groups"]
+        per_group = common.LATENT_CHANNELS // groups
+        rows = [k // per_group * (shortcut.weight.shape[0] // groups) + 2 * (k % per_group)
+                for k in range(common.LATENT_CHANNELS)]
+        scale = torch.stack([shortcut.weight[row, k, 0, 0] for k, row in enumerate(rows)]).detach() / SIGNAL
+        shift = -shortcut.bias[rows].detach() / (SIGNAL * scale)
+        # scale = 1 / sqrt (sd x mean sd), hence mean sd = the root of the mean of 1 / scale^2
+        deviation = 1 / (scale * (1 / scale.square()).mean().sqrt())
+        return cls(state={"stages": stages, "scale": scale, "shift": shift, "deviation": deviation})
+
     def state(self):
         return {"stages": self.stages, "scale": self.scale, "shift": self.shift, "deviation": self.deviation}
 

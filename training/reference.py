@@ -107,7 +107,8 @@ def main():
     parser.add_argument("--model", required=True, help="exported model folder")
     parser.add_argument("--photo", required=True, help="a picture to fill")
     parser.add_argument("--out", required=True, help="case folder to write")
-    parser.add_argument("--name", default="models/default", help="what case.json gives as the model")
+    parser.add_argument("--name", default="../../../models/default",
+                        help="the model as case.json names it, seen from tests/data/models")
     args = parser.parse_args()
     painter, vae = export.load(args.model)
     tensors = {}

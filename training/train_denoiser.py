@@ -9,6 +9,7 @@ checkpoint: weights, averages, optimiser, step and random state.
 import argparse
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -81,6 +82,9 @@ class DenoiserTrainer:
         if state is None:
             raise SystemExit(f"{args.work}/vae.pt is missing: start train_vae.py first, it fixes the latent space")
         self.linear = latents.LinearLatents(state=state["latents"])
+        if args.initial:
+            shutil.copytree(os.path.join(args.initial, "tokenizer"), os.path.join(args.work, "tokenizer"),
+                            dirs_exist_ok=True)
         self.tokenizer = caption_tokenizer(train, args.work)
         common.seed_everything(args.seed)
         self.unet = modules.UNet2DConditionModel(common.UNET_CONFIG)
@@ -91,6 +95,9 @@ class DenoiserTrainer:
         with torch.no_grad():
             self.unet.conv_out.weight.mul_(0.1)
             self.unet.conv_out.bias.zero_()
+        if args.initial:
+            common.load_part(self.unet, args.initial, "unet")
+            common.load_part(self.text, args.initial, "text_encoder")
         self.build_optimiser()
         self.probe = self.make_probe(samples.Sampler(held))
         self.held = held
@@ -283,6 +290,7 @@ def main():
     parser.add_argument("--pack", required=True, help="pack.tar")
     parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
     parser.add_argument("--work", required=True, help="folder for checkpoints, logs and sheets")
+    parser.add_argument("--initial", help="exported model folder to start from when WORK has no checkpoint")
     parser.add_argument("--seconds", type=float, default=3600, help="how long to train now")
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the time over which the rate falls")
     parser.add_argument("--lr", type=float, default=1e-3)

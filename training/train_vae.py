@@ -55,17 +55,21 @@ class VaeTrainer:
         self.vae = modules.AutoencoderKL(common.VAE_CONFIG)
         self.params = [p for n, p in self.vae.named_parameters() if n.startswith(("decoder", "post_quant_conv"))]
         self.optimiser = torch.optim.AdamW(self.params, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0, foreach=True)
-        self.average = common.Average(self.params, 0.998)
         self.step = self.seen = 0
         self.seconds = 0.0
         self.log = []
         state = common.load_checkpoint(self.path)
+        common.seed_everything(args.seed)
+        if not state and args.initial:
+            common.load_part(self.vae, args.initial, "vae")
+            self.linear = latents.LinearLatents.read(self.vae)
+        elif not state:
+            self.linear = fit_latents(self.items, self.weights, args.fit)
+            self.linear.write(self.vae)
+        self.average = common.Average(self.params, 0.998)
         if state:
             self.restore(state)
         else:
-            common.seed_everything(args.seed)
-            self.linear = fit_latents(self.items, self.weights, args.fit)
-            self.linear.write(self.vae)
             self.save()
 
     def restore(self, state):
@@ -139,6 +143,7 @@ def main():
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the time over which the rate falls")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--initial", help="exported model folder to start from when WORK has no checkpoint")
     parser.add_argument("--fit", type=int, default=800, help="crops from which the latent transform is computed")
     parser.add_argument("--held", type=int, default=48, help="held-out crops for the curve")
     parser.add_argument("--save-every", type=float, default=60)
