@@ -65,8 +65,8 @@ class LinearLatents:
     def read(cls, vae):
         """The transform that `write` put into an encoder, so that training can go on from an exported model."""
         encoder, widths = vae.encoder, (3, 12, 32, common.LATENT_CHANNELS)
-        stages = [encoder.down_blocks[i].downsamplers[0].conv.weight[: widths[i + 1], : widths[i], :2, :2].detach().clone()
-                  for i in range(3)]
+        convs = [encoder.down_blocks[i].downsamplers[0].conv for i in range(3)]
+        stages = [c.weight[:out, :into, :2, :2].detach().clone() for c, into, out in zip(convs, widths, widths[1:])]
         shortcut, groups = encoder.down_blocks[3].resnets[0].conv_shortcut, vae.config["norm_num_groups"]
         per_group = common.LATENT_CHANNELS // groups
         rows = [k // per_group * (shortcut.weight.shape[0] // groups) + 2 * (k % per_group)
