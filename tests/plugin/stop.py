@@ -13,8 +13,9 @@ from gimptest import (CANCEL, FILL, MODEL, OK, RESTYLE, Gimp, add_layer, call, c
 LONG = {"prompt": "a test", "steps": 1000, "sampler": "ddim"}
 
 
-def plug_in_process():
-    """The process id of our plug-in, a child of the GIMP that this runs in; or None."""
+def plug_in_processes():
+    """The process ids of our plug-in, children of the GIMP that this runs in."""
+    found = set()
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -24,8 +25,8 @@ def plug_in_process():
         except (OSError, ValueError, IndexError):
             continue
         if parent == os.getppid() and words[0].endswith(b"/palimpsest/palimpsest"):
-            return int(entry.name)
-    return None
+            found.add(int(entry.name))
+    return found
 
 
 def computing(process):
@@ -40,10 +41,12 @@ def computing(process):
 def send_later(number, delay, sent):
     """Sends a signal to the plug-in some time after it was started (SIGKILL) or after its worker
     was (SIGTERM)."""
+    leaving = plug_in_processes()       # of the call before, which may take a while to end
+
     def work():
         process = None
         while process is None or (number == signal.SIGTERM and not computing(process)):
-            process = plug_in_process()
+            process = next(iter(plug_in_processes() - leaving), None)
             time.sleep(0.005)
         time.sleep(delay)
         try:
