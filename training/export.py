@@ -51,7 +51,7 @@ def model_index():
             "title": "Palimpsest default (materials, skies and styles)",
             "conditioning": "inpaint-latent", "restyle": "source", "mask": "area", "posterior": "mean",
             "trained_size": 128, "window": {"size": 256, "overlap": 64},
-            "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 1.5, "restyle_strength": 1.0,
+            "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 4.0, "restyle_strength": 0.75,
                          "sampler": "euler"},
             "vocabulary": samples.words(),
             "styles": list(styles.STYLES),
