@@ -24,6 +24,10 @@ import styles
 WORDS = ("grass", "sky", "sand", "water", "rock", "snow")
 HEAD = {label: heads[0] for label, heads in samples.HEADS.items()}
 
+# Restyles are measured from pure noise, where all that is kept of the picture came through the conditioning; the
+# model's own defaults start from the noised picture and guide more.
+FROM_NOISE_GUIDANCE = 1.5
+
 
 def lab(x):
     """[..., 3, H, W] in [-1, 1], sRGB, D65 -> CIELAB."""
@@ -147,7 +151,7 @@ def measure_styles(painter, contexts, defaults, out):
     for i, item in enumerate(contexts):
         x = crops.centre(item, 128, whole=True)
         y = painter.restyle(x[None].expand(len(names), -1, -1, -1), names, seed=i,
-                            steps=defaults["steps"], guidance=defaults["restyle_guidance"])
+                            steps=defaults["steps"], guidance=FROM_NOISE_GUIDANCE)
         for name, picture in zip(names, y):
             scores[name].append(common.psnr(picture[None], styles.apply(name, x)[None]))
             keep.append(gradient_correlation(picture, x))
