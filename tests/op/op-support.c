@@ -229,3 +229,17 @@ reference_act (PalAct act, gdouble x)
       return x;
     }
 }
+
+void
+bench_refuse (Bench *bench, PalShape shape, const BenchRefusal *refusal)
+{
+  g_autoptr (GError) error = NULL;
+  gdouble   *values;
+  PalTensor *x;
+
+  bench_record (bench);
+  x = refusal->record (bench->tape, bench_input (bench, shape, 1.0, 0.0, &values));
+  pal_output (bench->tape, "y", pal_act (bench->tape, x, PAL_ACT_SILU));
+  g_assert_null (pal_tape_finish (bench->tape, 0, &error));
+  test_error (error, refusal->code, refusal->text);
+}

@@ -48,6 +48,19 @@ PalTensor *bench_ids (Bench *bench, PalShape shape, gint limit, gdouble **values
 void bench_check (Bench *bench, PalTensor *y, PalShape shape, const gdouble *reference,
                   gdouble nmse);
 
+/* What an op must refuse: its code, and words of the message. */
+typedef struct
+{
+  const gchar *name;
+  PalTensor *(*record) (PalTape *t, PalTensor *x);
+  PalErrorCode code;
+  const gchar *text;
+} BenchRefusal;
+
+/* Records the refused op on an input of this shape, and one that has to ignore its
+ * result; the error surfaces when the tape is finished. */
+void bench_refuse (Bench *bench, PalShape shape, const BenchRefusal *refusal);
+
 /* Activations in double. */
 gdouble reference_act (PalAct act, gdouble x);
 

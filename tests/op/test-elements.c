@@ -438,13 +438,7 @@ refuse_position (PalTape *t, PalTensor *x)
 }
 
 /* x: [4, 3, 3] */
-static const struct
-{
-  const gchar *name;
-  PalTensor *(*record) (PalTape *t, PalTensor *x);
-  PalErrorCode code;
-  const gchar *text;
-} refusals[] = {
+static const BenchRefusal refusals[] = {
   { "add",      refuse_add,      PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
   { "groups",   refuse_groups,   PAL_ERROR_SHAPE,       "[4, 3, 3] can't have 2 groups" },
   { "halves",   refuse_halves,   PAL_ERROR_SHAPE,       "must be even"                  },
@@ -460,22 +454,14 @@ test_refusals (void)
 {
   for (guint i = 0; i < G_N_ELEMENTS (refusals); i++)
     {
-      g_autoptr (GError) error = NULL;
-      gdouble   *values;
-      PalTensor *x;
-      Bench      bench;
+      Bench bench;
 
       bench_init (&bench, refusals[i].name, FALSE);
       bench_weight (&bench, "n.weight", PAL_F32, PAL_SHAPE (3), 1.0, 0.0);
       bench_weight (&bench, "n.bias", PAL_F32, PAL_SHAPE (3), 1.0, 0.0);
       bench_weight (&bench, "t.weight", PAL_F32, PAL_SHAPE (5, 3), 1.0, 0.0);
       bench_weight (&bench, "p.weight", PAL_F16, PAL_SHAPE (5, 3), 1.0, 0.0);
-      bench_record (&bench);
-      x = bench_input (&bench, PAL_SHAPE (4, 3, 3), 1.0, 0.0, &values);
-      x = refusals[i].record (bench.tape, x);
-      pal_output (bench.tape, "y", pal_act (bench.tape, x, PAL_ACT_SILU));
-      g_assert_null (pal_tape_finish (bench.tape, 0, &error));
-      test_error (error, refusals[i].code, refusals[i].text);
+      bench_refuse (&bench, PAL_SHAPE (4, 3, 3), &refusals[i]);
       bench_clear (&bench);
     }
 }

@@ -346,13 +346,7 @@ refuse_values (PalTape *t, PalTensor *x)
   return pal_attention (t, x, x, pal_reshape (t, x, PAL_SHAPE (2, 16, 6)), NULL);
 }
 
-static const struct
-{
-  const gchar *name;
-  PalTensor *(*record) (PalTape *t, PalTensor *x);
-  PalErrorCode code;
-  const gchar *text;
-} refusals[] = {
+static const BenchRefusal refusals[] = {
   { "depth",         refuse_depth,    PAL_ERROR_SHAPE,  "[2, 4, 4, 6] and [6, 5]"         },
   { "absent weight", refuse_absent,   PAL_ERROR_WEIGHT, "absent.weight"                   },
   { "bias",          refuse_bias,     PAL_ERROR_SHAPE,  "odd.bias"                        },
@@ -369,22 +363,14 @@ test_refusals (void)
 {
   for (guint i = 0; i < G_N_ELEMENTS (refusals); i++)
     {
-      g_autoptr (GError) error = NULL;
-      gdouble   *values;
-      PalTensor *x;
-      Bench      bench;
+      Bench bench;
 
       bench_init (&bench, refusals[i].name, FALSE);
       bench_weight (&bench, "wide.weight", PAL_F32, PAL_SHAPE (6, 5), 1.0, 0.0);
       bench_weight (&bench, "odd.weight", PAL_F32, PAL_SHAPE (6, 6), 1.0, 0.0);
       bench_weight (&bench, "odd.bias", PAL_F32, PAL_SHAPE (5), 1.0, 0.0);
       bench_weight (&bench, "conv.weight", PAL_F32, PAL_SHAPE (6, 6, 3, 3), 1.0, 0.0);
-      bench_record (&bench);
-      x = bench_input (&bench, PAL_SHAPE (2, 4, 4, 6), 1.0, 0.0, &values);
-      x = refusals[i].record (bench.tape, x);
-      pal_output (bench.tape, "y", pal_act (bench.tape, x, PAL_ACT_SILU));
-      g_assert_null (pal_tape_finish (bench.tape, 0, &error));
-      test_error (error, refusals[i].code, refusals[i].text);
+      bench_refuse (&bench, PAL_SHAPE (2, 4, 4, 6), &refusals[i]);
       bench_clear (&bench);
     }
 }
