@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import torch
 
-LATENT_CHANNELS = 16
+LATENT_CHANNELS = 32
 POSITIONS = 24
 VOCABULARY = 1024
 
@@ -24,15 +24,16 @@ VAE_CONFIG = {
 
 UNET_CONFIG = {
     "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30.0", "act_fn": "silu",
-    "addition_embed_type": None, "attention_head_dim": [1, 3, 4], "block_out_channels": [48, 96, 128],
-    "center_input_sample": False, "class_embed_type": None, "conv_in_kernel": 3, "conv_out_kernel": 3,
-    "cross_attention_dim": 128, "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "addition_embed_type": None, "attention_head_dim": [3, 4, 6], "block_out_channels": [96, 128, 192],
+    "center_input_sample": False, "class_embed_type": "projection", "class_embeddings_concat": False,
+    "conv_in_kernel": 3, "conv_out_kernel": 3, "cross_attention_dim": 128,
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
     "downsample_padding": 1, "dual_cross_attention": False, "encoder_hid_dim": None, "flip_sin_to_cos": True,
     "freq_shift": 0, "in_channels": 2 * LATENT_CHANNELS + 1, "layers_per_block": 1, "mid_block_scale_factor": 1,
     "mid_block_type": "UNetMidBlock2DCrossAttn", "norm_eps": 1e-5, "norm_num_groups": 8,
     "num_attention_heads": None, "only_cross_attention": False, "out_channels": LATENT_CHANNELS,
-    "resnet_time_scale_shift": "default", "sample_size": 16, "time_embedding_type": "positional",
-    "transformer_layers_per_block": 1,
+    "projection_class_embeddings_input_dim": 128, "resnet_time_scale_shift": "scale_shift", "sample_size": 16,
+    "time_embedding_type": "positional", "transformer_layers_per_block": 1,
     "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
     "upcast_attention": False, "use_linear_projection": False,
 }

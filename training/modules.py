@@ -4,7 +4,7 @@
 Every sub-module carries the name that diffusers and transformers give it, so `state_dict ()` is the content of
 the published file layout and weights travel both ways without renaming. Only the options that the bundled
 model and the SD 1.x test models use are built: convolution projections in the attention blocks, GEGLU,
-"positional" time embedding, no dropout.
+"positional" time embedding, no or projected class labels, no dropout.
 
 Papers: arXiv 2112.10752 (latent diffusion), 2103.00020 (CLIP text tower). Names and order of operations follow
 huggingface/diffusers:src/diffusers/models/unets/unet_2d_condition.py, .../autoencoders/autoencoder_kl.py and
@@ -13,7 +13,8 @@ the three with tensors computed by those.
 
 Easy to get wrong: `attention_head_dim` of an SD 1.x U-Net is the NUMBER of heads; the encoder's downsampler pads
 right and bottom only; norms use eps 1e-6 in the autoencoder and in the transformer's outer GroupNorm, but the
-configured `norm_eps` in the U-Net's residual blocks; GEGLU's gate is the second half and uses exact GELU.
+configured `norm_eps` in the U-Net's residual blocks; GEGLU's gate is the second half and uses exact GELU;
+"scale_shift" multiplies by 1 + the first half and adds the second.
 """
 import math
 
@@ -23,12 +24,15 @@ import torch.nn.functional as F
 
 
 class ResnetBlock2D(nn.Module):
-    def __init__(self, c_in, c_out, groups, eps, temb=None):
+    """modulate: the embedding scales and shifts the second norm's output instead of being added before it."""
+
+    def __init__(self, c_in, c_out, groups, eps, temb=None, modulate=False):
         super().__init__()
+        self.modulate = modulate
         self.norm1 = nn.GroupNorm(groups, c_in, eps=eps)
         self.conv1 = nn.Conv2d(c_in, c_out, 3, padding=1)
         if temb is not None:
-            self.time_emb_proj = nn.Linear(temb, c_out)
+            self.time_emb_proj = nn.Linear(temb, 2 * c_out if modulate else c_out)
         self.norm2 = nn.GroupNorm(groups, c_out, eps=eps)
         self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1)
         if c_in != c_out:
@@ -36,9 +40,13 @@ class ResnetBlock2D(nn.Module):
 
     def forward(self, x, temb=None):
         h = self.conv1(F.silu(self.norm1(x)))
-        if temb is not None:
-            h = h + self.time_emb_proj(F.silu(temb))[:, :, None, None]
-        h = self.conv2(F.silu(self.norm2(h)))
+        change = self.time_emb_proj(F.silu(temb))[:, :, None, None] if temb is not None else None
+        if self.modulate:
+            scale, shift = change.chunk(2, 1)
+            h = self.norm2(h) * (1 + scale) + shift
+        else:
+            h = self.norm2(h if change is None else h + change)
+        h = self.conv2(F.silu(h))
         return h + (self.conv_shortcut(x) if hasattr(self, "conv_shortcut") else x)
 
 
@@ -152,9 +160,9 @@ class Transformer2DModel(nn.Module):
 class UNetBlock(nn.Module):
     """One level, going down or up; `skips` are the widths concatenated before each residual block."""
 
-    def __init__(self, widths, c_out, groups, eps, temb, attention, down=None, up=False):
+    def __init__(self, widths, c_out, groups, eps, temb, attention, down=None, up=False, modulate=False):
         super().__init__()
-        self.resnets = nn.ModuleList(ResnetBlock2D(c, c_out, groups, eps, temb) for c in widths)
+        self.resnets = nn.ModuleList(ResnetBlock2D(c, c_out, groups, eps, temb, modulate) for c in widths)
         if attention:
             heads, context, depth = attention
             self.attentions = nn.ModuleList(Transformer2DModel(c_out, heads, context, groups, depth) for _ in widths)
@@ -168,9 +176,9 @@ class UNetBlock(nn.Module):
 
 
 class UNetMidBlock(nn.Module):
-    def __init__(self, c, groups, eps, temb, heads, context, depth):
+    def __init__(self, c, groups, eps, temb, heads, context, depth, modulate):
         super().__init__()
-        self.resnets = nn.ModuleList(ResnetBlock2D(c, c, groups, eps, temb) for _ in range(2))
+        self.resnets = nn.ModuleList(ResnetBlock2D(c, c, groups, eps, temb, modulate) for _ in range(2))
         self.attentions = nn.ModuleList([Transformer2DModel(c, heads, context, groups, depth)])
 
     def forward(self, x, temb, context):
@@ -197,7 +205,8 @@ def timestep_sinusoids(t, dim, flip, shift):
 
 
 class UNet2DConditionModel(nn.Module):
-    """x [B, in_channels, H, W], t [B], context [B, T, cross_attention_dim] -> [B, out_channels, H, W]."""
+    """x [B, in_channels, H, W], t [B], context [B, T, cross_attention_dim], with class_embed_type "projection" also
+    labels [B, projection_class_embeddings_input_dim] -> [B, out_channels, H, W]."""
 
     def __init__(self, config):
         super().__init__()
@@ -212,30 +221,36 @@ class UNet2DConditionModel(nn.Module):
 
         self.conv_in = nn.Conv2d(config["in_channels"], widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(widths[0], temb)
+        if config["class_embed_type"] == "projection":
+            self.class_embedding = TimestepEmbedding(config["projection_class_embeddings_input_dim"], temb)
+        modulate = config["resnet_time_scale_shift"] == "scale_shift"
         self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         skips, c = [widths[0]], widths[0]
         for i, kind in enumerate(config["down_block_types"]):
             last = i == n - 1
             self.down_blocks.append(UNetBlock([c] + [widths[i]] * (layers - 1), widths[i], groups, eps, temb,
-                                              attention(kind, i), None if last else 1))
+                                              attention(kind, i), None if last else 1, modulate=modulate))
             c = widths[i]
             skips += [c] * (layers if last else layers + 1)
-        self.mid_block = UNetMidBlock(c, groups, eps, temb, heads[-1], context, depth)
+        self.mid_block = UNetMidBlock(c, groups, eps, temb, heads[-1], context, depth, modulate)
         for j, kind in enumerate(config["up_block_types"]):
             i = n - 1 - j
             ins = []
             for _ in range(layers + 1):
                 ins.append(c + skips.pop())
                 c = widths[i]
-            self.up_blocks.append(UNetBlock(ins, c, groups, eps, temb, attention(kind, i), up=i > 0))
+            self.up_blocks.append(UNetBlock(ins, c, groups, eps, temb, attention(kind, i), up=i > 0,
+                                            modulate=modulate))
         self.conv_norm_out = nn.GroupNorm(groups, widths[0], eps=eps)
         self.conv_out = nn.Conv2d(widths[0], config["out_channels"], 3, padding=1)
 
-    def forward(self, x, t, context):
+    def forward(self, x, t, context, labels=None):
         config = self.config
         angles = timestep_sinusoids(t.expand(x.shape[0]), config["block_out_channels"][0],
                                     config["flip_sin_to_cos"], config["freq_shift"])
         temb = self.time_embedding(angles.to(x.dtype))
+        if labels is not None:
+            temb = temb + self.class_embedding(labels)
         x = self.conv_in(x)
         skips = [x]
         for block in self.down_blocks:
@@ -389,7 +404,7 @@ class ClipTextTransformer(nn.Module):
 
 
 class CLIPTextModel(nn.Module):
-    """Token ids [B, T] -> last hidden state [B, T, hidden_size]."""
+    """Token ids [B, T] -> last hidden state [B, T, hidden_size]; `pooled` takes the first end token's row of it."""
 
     def __init__(self, config):
         super().__init__()
@@ -405,6 +420,11 @@ class CLIPTextModel(nn.Module):
         for layer in m.encoder.layers:
             x = layer(x)
         return m.final_layer_norm(x)
+
+    def pooled(self, ids, states):
+        """ids [B, T], states [B, T, C] -> [B, C]; transformers calls it pooler_output."""
+        end = (ids == self.config["eos_token_id"]).int().argmax(1)
+        return states[torch.arange(len(ids)), end]
 
 
 def count_parameters(module):
