@@ -13,13 +13,14 @@ POSITIONS = 24
 VOCABULARY = 1024
 
 VAE_CONFIG = {
-    "_class_name": "AutoencoderKL", "_diffusers_version": "0.30.0", "act_fn": "silu",
-    "block_out_channels": [16, 32, 64, 112], "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "force_upcast": False, "in_channels": 3, "latent_channels": LATENT_CHANNELS, "latents_mean": None,
-    "latents_std": None, "layers_per_block": 1, "mid_block_add_attention": False,
-    # four channels a group: one group a channel would be instance norm, which removes all colour
-    "norm_num_groups": 4, "out_channels": 3, "sample_size": 128, "scaling_factor": 1.0, "shift_factor": 0.0,
-    "up_block_types": ["UpDecoderBlock2D"] * 4, "use_post_quant_conv": True, "use_quant_conv": True,
+    "_class_name": "AutoencoderDC", "_diffusers_version": "0.33.0", "attention_head_dim": 32,
+    "decoder_act_fns": "silu", "decoder_block_out_channels": [24, 48, 96, 128], "decoder_block_types": "ResBlock",
+    "decoder_conv_act_fn": "relu", "decoder_in_shortcut": False, "decoder_layers_per_block": [1, 2, 2, 1],
+    "decoder_norm_types": "rms_norm", "decoder_qkv_multiscales": [[], [], [], []],
+    "downsample_block_type": "pixel_unshuffle", "encoder_block_out_channels": [4, 16, 64, 256],
+    "encoder_block_types": "ResBlock", "encoder_layers_per_block": [1, 1, 1, 0], "encoder_out_shortcut": False,
+    "encoder_qkv_multiscales": [[], [], [], []], "in_channels": 3, "latent_channels": LATENT_CHANNELS,
+    "scaling_factor": 1.0, "upsample_block_type": "pixel_shuffle",
 }
 
 UNET_CONFIG = {
@@ -136,6 +137,12 @@ def save_checkpoint(path, state):
 
 def load_checkpoint(path):
     return torch.load(path, map_location="cpu", weights_only=False) if os.path.exists(path) else None
+
+
+@torch.no_grad()
+def copy_into(params, values):
+    for p, v in zip(params, values):
+        p.copy_(v)
 
 
 class Average:

@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The latent space: a hierarchical 8x8 principal-component transform, written into the stock encoder's weights.
+"""The latent space: a hierarchical 8x8 principal-component transform, written into the stock autoencoder's weights.
 
 Because the encoder is known before any training, the decoder and the denoiser can be trained side by side, and the
-denoiser's training never runs the encoder: one 8x8 convolution with stride 8 gives the same latents.
+denoiser's training never runs the encoder: one 8x8 convolution with stride 8 gives the same latents. The decoder
+starts as the transform's exact inverse, and training can only add to that.
 
-How a network of GroupNorm and SiLU becomes linear: residual branches are zero (conv2 = 0); the three downsampling
-convolutions hold the transform, 2x2 taps each; in the last level each component runs as a pair (+s, -s), and
-silu (s) - silu (-s) = s exactly. Constant channels, much larger than the pairs, share each group, so that the norm's
-mean is 0 and its deviation nearly constant.
+How a network of residual blocks becomes linear: the weights of their norms are zero, so they pass what they get. The
+encoder's downsamplers move 8x8 pixels into channels and its last convolution mixes them. The decoder's upsamplers pick
+from each phase's rows of the inverse. Its last norm divides by the root mean square of all channels: the picture runs
+small beside constants of 1, as a pair (+s, -s), since relu (s) - relu (-s) = s.
 """
-import math
-
 import torch
 import torch.nn.functional as F
 
 import common
 
 PIXELS = 8
-SIGNAL = 0.06      # amplitude of a component of deviation 1 against constants of 1
+SIGNAL = 0.08      # amplitude of the picture's full range in the decoder's last level, against constants of 1
 
 
 def principal(features, keep):
@@ -38,112 +37,107 @@ def taps(basis, c_in):
 
 
 class LinearLatents:
-    """weight [16, 3, 8, 8], bias [16]: the latent of an image is conv2d (image, weight, bias, stride 8)."""
+    """weight [32, 3, 8, 8], bias [32]: the latent of an image is conv2d (image, weight, bias, stride 8)."""
 
-    def __init__(self, images=None, state=None):
-        if state is not None:
-            self.stages, self.scale, self.shift, self.deviation = (state[k] for k in
-                                                                   ("stages", "scale", "shift", "deviation"))
-        else:
-            self.fit(images)
-        self.weight, self.bias = self.compose()
+    def __init__(self, weight, bias):
+        self.weight, self.bias = weight, bias
+        # rows are orthogonal: row k has length 1 / sqrt (sd_k x mean sd), and latents the deviation sd_k times that
+        self.scale = weight.flatten(1).norm(dim=1)
+        self.deviation = 1 / (self.scale * self.scale.pow(-2).mean().sqrt())
 
-    def fit(self, images):
-        f, self.stages = images, []
-        for keep in (12, 32, common.LATENT_CHANNELS):
+    @classmethod
+    def fit(cls, images):
+        f, basis = images, torch.eye(3 * PIXELS * PIXELS).reshape(-1, 3, PIXELS, PIXELS)
+        for keep in (12, 48, common.LATENT_CHANNELS):
             w = taps(principal(f, keep), f.shape[1])
-            self.stages.append(w)
-            f = F.conv2d(f, w, stride=2)
+            f, basis = F.conv2d(f, w, stride=2), F.conv2d(basis, w, stride=2)
         sd = f.std((0, 2, 3))
         # partial whitening: dividing by the root of the deviation leaves coarse components larger than fine ones, so
         # that a sampler settles colour first; the common factor makes the mean variance 1
-        self.scale = 1 / (sd.sqrt() * sd.mean().sqrt())
-        self.shift = f.mean((0, 2, 3))
-        self.deviation = sd * self.scale
+        scale = 1 / (sd.sqrt() * sd.mean().sqrt())
+        weight = basis.reshape(3, PIXELS, PIXELS, -1).permute(3, 0, 1, 2) * scale[:, None, None, None]
+        return cls(weight.contiguous(), -f.mean((0, 2, 3)) * scale)
 
     @classmethod
     def read(cls, vae):
         """The transform that `write` put into an encoder, so that training can go on from an exported model."""
-        encoder, widths = vae.encoder, (3, 12, 32, common.LATENT_CHANNELS)
-        convs = [encoder.down_blocks[i].downsamplers[0].conv for i in range(3)]
-        stages = [c.weight[:out, :into, :2, :2].detach().clone() for c, into, out in zip(convs, widths, widths[1:])]
-        shortcut, groups = encoder.down_blocks[3].resnets[0].conv_shortcut, vae.config["norm_num_groups"]
-        per_group = common.LATENT_CHANNELS // groups
-        rows = [k // per_group * (shortcut.weight.shape[0] // groups) + 2 * (k % per_group)
-                for k in range(common.LATENT_CHANNELS)]
-        scale = torch.stack([shortcut.weight[row, k, 0, 0] for k, row in enumerate(rows)]).detach() / SIGNAL
-        shift = -shortcut.bias[rows].detach() / (SIGNAL * scale)
-        # scale = 1 / sqrt (sd x mean sd), hence mean sd = the root of the mean of 1 / scale^2
-        deviation = 1 / (scale * (1 / scale.square()).mean().sqrt())
-        return cls(state={"stages": stages, "scale": scale, "shift": shift, "deviation": deviation})
+        out = vae.encoder.conv_out
+        rows = out.weight[:, :, 1, 1].detach().reshape(len(out.weight), -1, PIXELS * PIXELS)[:, :3]
+        return cls(from_phases(rows), out.bias.detach().clone())
 
     def state(self):
-        return {"stages": self.stages, "scale": self.scale, "shift": self.shift, "deviation": self.deviation}
-
-    def compose(self):
-        basis = torch.eye(3 * PIXELS * PIXELS).reshape(-1, 3, PIXELS, PIXELS)
-        for w in self.stages:
-            basis = F.conv2d(basis, w, stride=2)
-        weight = basis.reshape(3, PIXELS, PIXELS, -1).permute(3, 0, 1, 2) * self.scale[:, None, None, None]
-        return weight.contiguous(), -self.shift * self.scale
+        return {"weight": self.weight, "bias": self.bias}
 
     def __call__(self, x):
         return F.conv2d(x, self.weight, self.bias, stride=PIXELS)
 
     def inverse(self, z):
-        """The best linear picture of a latent (the stages have orthonormal rows)."""
-        weight = self.weight / self.scale[:, None, None, None]
-        f = z / self.scale[:, None, None] + self.shift[:, None, None]
-        return F.conv_transpose2d(f, weight, stride=PIXELS)
+        """The best linear picture of a latent."""
+        return F.conv_transpose2d((z - self.bias[:, None, None]) / self.scale.square()[:, None, None], self.weight,
+                                  stride=PIXELS)
 
     def write(self, vae):
-        """Set the encoder of an AutoencoderKL to this transform."""
+        """Set the encoder of an AutoencoderDC to this transform and its decoder to the inverse."""
         with torch.no_grad():
-            encoder = vae.encoder
-            for resnet in [r for b in encoder.down_blocks for r in b.resnets] + list(encoder.mid_block.resnets):
-                resnet.conv2.weight.zero_()
-                resnet.conv2.bias.zero_()
-            self._pass(encoder.conv_in, 3, centre=1)
-            for level, w in enumerate(self.stages):
-                conv = encoder.down_blocks[level].downsamplers[0].conv
-                conv.weight.zero_()
-                conv.bias.zero_()
-                conv.weight[: w.shape[0], : w.shape[1], :2, :2] = w
-                if level < 2:
-                    self._pass(encoder.down_blocks[level + 1].resnets[0].conv_shortcut, w.shape[0])
-            self._pairs(encoder, vae.config["norm_num_groups"])
-            common_channels = 2 * common.LATENT_CHANNELS
-            for conv, n in ((vae.quant_conv, common_channels), (vae.post_quant_conv, common.LATENT_CHANNELS)):
-                conv.weight.copy_(torch.eye(n)[:, :, None, None])
-                conv.bias.zero_()
+            for module in vae.modules():
+                if hasattr(module, "norm"):
+                    module.norm.weight.zero_()
+            self._write_encoder(vae.encoder)
+            self._write_decoder(vae.decoder)
 
-    @staticmethod
-    def _pass(conv, n, centre=0):
-        conv.weight[:] = 0
-        conv.bias.zero_()
-        for c in range(n):
-            conv.weight[c, c, centre, centre] = 1
-
-    def _pairs(self, encoder, groups):
-        """Last level: components as +- pairs among constants, read back by conv_out."""
-        shortcut, out = encoder.down_blocks[3].resnets[0].conv_shortcut, encoder.conv_out
-        for conv in (shortcut, out):
+    def _write_encoder(self, encoder):
+        for conv in [encoder.conv_in, encoder.conv_out] + [block[-1].conv for block in encoder.down_blocks[:-1]]:
             conv.weight.zero_()
             conv.bias.zero_()
-        channels = shortcut.weight.shape[0] // groups
-        per_group = common.LATENT_CHANNELS // groups
-        constants = channels - 2 * per_group
-        sigma = math.sqrt((constants + 2 * per_group * SIGNAL ** 2 * float(self.deviation.square().mean())) / channels)
-        encoder.conv_norm_out.weight.fill_(1)
-        encoder.conv_norm_out.bias.zero_()
-        for k in range(common.LATENT_CHANNELS):
-            group, slot = divmod(k, per_group)
-            first = group * channels
-            for sign, row in ((1, first + 2 * slot), (-1, first + 2 * slot + 1)):
-                shortcut.weight[row, k] = sign * SIGNAL * self.scale[k]
-                shortcut.bias[row] = -sign * SIGNAL * self.shift[k] * self.scale[k]
-                out.weight[k, row, 1, 1] = sign * sigma / SIGNAL
-            for j in range(2 * per_group, channels):
-                shortcut.bias[first + j] = 1.0 if j % 2 else -1.0
-        # the posterior has no width: a sample of it is its mean
-        out.bias[common.LATENT_CHANNELS:] = -30.0
+        for c in range(3):
+            encoder.conv_in.weight[c, c, 1, 1] = 1
+        encoder.conv_out.weight[:, :3 * PIXELS * PIXELS, 1, 1] = to_phases(self.weight).flatten(1)
+        encoder.conv_out.bias.copy_(self.bias)
+
+    def _write_decoder(self, decoder):
+        up = [block[0] for block in reversed(decoder.up_blocks[:-1])]       # 1/8 -> 1/4 -> 1/2 -> 1
+        known, k = common.LATENT_CHANNELS, torch.arange(common.LATENT_CHANNELS)
+        decoder.conv_in.weight[:known] = 0
+        decoder.conv_in.weight[k, k, 1, 1] = 1
+        decoder.conv_in.bias.zero_()
+        rows = to_phases(self.weight / self.scale.square()[:, None, None, None])       # [latent, 3, 64]
+        mean = (rows * self.bias[:, None, None]).sum(0)                                # of the picture, [3, 64]
+        # the inverse as a matrix from latents to the 3 x 16 x 4 values that the first upsampler sends to its phases
+        first = rows.reshape(known, 3, 16, 4).flatten(1, 2).permute(1, 2, 0)           # [48, 4, latent]
+        self._pick(up[0], first, -mean.reshape(48, 4))
+        self._pick(up[1], torch.eye(48).reshape(12, 4, 48), torch.zeros(12, 4))
+        last, width = torch.eye(12).reshape(3, 4, 12), up[2].conv.weight.shape[0] // 4
+        constant = torch.zeros(width, 4)
+        constant[6:] = 1
+        matrix = torch.zeros(width, 4, 12)
+        matrix[:3], matrix[3:6] = SIGNAL * last, -SIGNAL * last
+        self._pick(up[2], matrix, constant)
+        decoder.norm_out.weight.fill_(1)
+        decoder.norm_out.bias.zero_()
+        decoder.conv_out.weight.zero_()
+        decoder.conv_out.bias.zero_()
+        # the constants' root mean square, a little more with a picture of usual contrast beside them
+        level = ((width - 6 + 6 * (SIGNAL * 0.5) ** 2) / width) ** 0.5
+        for c in range(3):
+            decoder.conv_out.weight[c, c, 1, 1] = level / SIGNAL
+            decoder.conv_out.weight[c, c + 3, 1, 1] = -level / SIGNAL
+
+    @staticmethod
+    def _pick(block, matrix, bias):
+        """First output channels of an upsampler: matrix [out, phase, in], bias [out, phase]; less its shortcut."""
+        outs, phases, ins = matrix.shape
+        rows = torch.arange(outs * phases)
+        block.conv.weight[: outs * phases] = 0
+        block.conv.weight[: outs * phases, :ins, 1, 1] = matrix.reshape(outs * phases, ins)
+        block.conv.weight[rows, rows // block.repeats, 1, 1] -= 1
+        block.conv.bias[: outs * phases] = bias.reshape(-1)
+
+
+def to_phases(x):
+    """[N, C, 8, 8] -> [N, C, 64] in the order in which three unshuffles by 2 leave the pixels of a channel."""
+    return F.pixel_unshuffle(F.pixel_unshuffle(F.pixel_unshuffle(x, 2), 2), 2).reshape(len(x), -1, PIXELS * PIXELS)
+
+
+def from_phases(x):
+    """The reverse: [N, C, 64] -> [N, C, 8, 8]."""
+    return F.pixel_shuffle(F.pixel_shuffle(F.pixel_shuffle(x.reshape(len(x), -1, 1, 1), 2), 2), 2)

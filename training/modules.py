@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three networks of the bundled model in plain PyTorch: AutoencoderKL, UNet2DConditionModel, CLIPTextModel.
+"""The three networks of the bundled model in plain PyTorch: AutoencoderDC, UNet2DConditionModel, CLIPTextModel.
 
 Every sub-module carries the name that diffusers and transformers give it, so `state_dict ()` is the content of
 the published file layout and weights travel both ways without renaming. Only the options that the bundled
 model and the SD 1.x test models use are built: convolution projections in the attention blocks, GEGLU,
 "positional" time embedding, no or projected class labels, no dropout.
 
-Papers: arXiv 2112.10752 (latent diffusion), 2103.00020 (CLIP text tower). Names and order of operations follow
-huggingface/diffusers:src/diffusers/models/unets/unet_2d_condition.py, .../autoencoders/autoencoder_kl.py and
+Papers: arXiv 2112.10752 (latent diffusion), 2410.10733 (the autoencoder), 2103.00020 (CLIP text tower). Names and order of operations follow
+huggingface/diffusers:src/diffusers/models/unets/unet_2d_condition.py, .../autoencoders/autoencoder_dc.py and
 huggingface/transformers:src/transformers/models/clip/modeling_clip.py (both Apache-2.0); `selftest.py` compares
 the three with tensors computed by those.
 
@@ -94,18 +94,6 @@ class Attention(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             h = F.scaled_dot_product_attention(q, k, v)
         return self.to_out[0](h.transpose(1, 2).flatten(2))
-
-
-class SpatialAttention(Attention):
-    """The autoencoder's mid-block attention: GroupNorm, one head, residual."""
-
-    def __init__(self, dim, groups):
-        super().__init__(dim, 1, bias=True, norm_groups=groups)
-
-    def forward(self, x):
-        b, c, h, w = x.shape
-        t = self.group_norm(x).flatten(2).transpose(1, 2)
-        return x + super().forward(t).transpose(1, 2).reshape(b, c, h, w)
 
 
 class GEGLU(nn.Module):
@@ -271,87 +259,104 @@ class UNet2DConditionModel(nn.Module):
         return self.conv_out(F.silu(self.conv_norm_out(x)))
 
 
-class VaeMidBlock(nn.Module):
-    def __init__(self, c, groups, attention):
+class RMSNorm(nn.Module):
+    """Over the channels of each position, in fp32: x [B, C, H, W]."""
+
+    def __init__(self, c, eps=1e-5):
         super().__init__()
-        self.resnets = nn.ModuleList(ResnetBlock2D(c, c, groups, 1e-6) for _ in range(2))
-        if attention:
-            self.attentions = nn.ModuleList([SpatialAttention(c, groups)])
+        self.eps = eps
+        self.weight, self.bias = nn.Parameter(torch.ones(c)), nn.Parameter(torch.zeros(c))
 
     def forward(self, x):
-        x = self.resnets[0](x)
-        x = self.attentions[0](x) if hasattr(self, "attentions") else x
-        return self.resnets[1](x)
+        x = x.float()
+        x = x * torch.rsqrt(x.square().mean(1, keepdim=True) + self.eps)
+        return x * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class ResBlock(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(c, c, 3, padding=1), nn.Conv2d(c, c, 3, padding=1, bias=False)
+        self.norm = RMSNorm(c)
+
+    def forward(self, x):
+        return x + self.norm(self.conv2(F.silu(self.conv1(x)))).to(x.dtype)
+
+
+class DCDownBlock2d(nn.Module):
+    """Half the size by moving 2x2 positions into channels; the shortcut averages groups of those."""
+
+    def __init__(self, c_in, c_out):
+        super().__init__()
+        self.group = 4 * c_in // c_out
+        self.conv = nn.Conv2d(c_in, c_out // 4, 3, padding=1)
+
+    def forward(self, x):
+        return F.pixel_unshuffle(self.conv(x), 2) + F.pixel_unshuffle(x, 2).unflatten(1, (-1, self.group)).mean(2)
+
+
+class DCUpBlock2d(nn.Module):
+    """Twice the size by moving channels to 2x2 positions; the shortcut repeats channels before that."""
+
+    def __init__(self, c_in, c_out):
+        super().__init__()
+        self.repeats = 4 * c_out // c_in
+        self.conv = nn.Conv2d(c_in, 4 * c_out, 3, padding=1)
+
+    def forward(self, x):
+        return F.pixel_shuffle(self.conv(x) + x.repeat_interleave(self.repeats, 1), 2)
 
 
 class Encoder(nn.Module):
     def __init__(self, config):
         super().__init__()
-        widths, groups = config["block_out_channels"], config["norm_num_groups"]
-        layers, n = config["layers_per_block"], len(widths)
+        widths, layers = config["encoder_block_out_channels"], config["encoder_layers_per_block"]
         self.conv_in = nn.Conv2d(config["in_channels"], widths[0], 3, padding=1)
-        self.down_blocks = nn.ModuleList()
-        c = widths[0]
-        for i, w in enumerate(widths):
-            self.down_blocks.append(UNetBlock([c] + [w] * (layers - 1), w, groups, 1e-6, None, None,
-                                              0 if i < n - 1 else None))
-            c = w
-        self.mid_block = VaeMidBlock(c, groups, config["mid_block_add_attention"])
-        self.conv_norm_out = nn.GroupNorm(groups, c, eps=1e-6)
-        self.conv_out = nn.Conv2d(c, 2 * config["latent_channels"], 3, padding=1)
+        self.down_blocks = nn.ModuleList(
+            nn.Sequential(*[ResBlock(c) for _ in range(n)], *[DCDownBlock2d(c, after) for after in widths[i + 1:i + 2]])
+            for i, (c, n) in enumerate(zip(widths, layers)))
+        self.conv_out = nn.Conv2d(widths[-1], config["latent_channels"], 3, padding=1)
 
     def forward(self, x):
         x = self.conv_in(x)
         for block in self.down_blocks:
-            for resnet in block.resnets:
-                x = resnet(x)
-            if hasattr(block, "downsamplers"):
-                x = block.downsamplers[0](x)
-        return self.conv_out(F.silu(self.conv_norm_out(self.mid_block(x))))
+            x = block(x)
+        return self.conv_out(x)
 
 
 class Decoder(nn.Module):
     def __init__(self, config):
         super().__init__()
-        widths, groups = config["block_out_channels"][::-1], config["norm_num_groups"]
-        layers, n = config["layers_per_block"], len(widths)
-        c = widths[0]
-        self.conv_in = nn.Conv2d(config["latent_channels"], c, 3, padding=1)
-        self.mid_block = VaeMidBlock(c, groups, config["mid_block_add_attention"])
-        self.up_blocks = nn.ModuleList()
-        for i, w in enumerate(widths):
-            self.up_blocks.append(UNetBlock([c] + [w] * layers, w, groups, 1e-6, None, None, up=i < n - 1))
-            c = w
-        self.conv_norm_out = nn.GroupNorm(groups, c, eps=1e-6)
-        self.conv_out = nn.Conv2d(c, config["out_channels"], 3, padding=1)
+        widths, layers = config["decoder_block_out_channels"], config["decoder_layers_per_block"]
+        self.conv_in = nn.Conv2d(config["latent_channels"], widths[-1], 3, padding=1)
+        self.up_blocks = nn.ModuleList(
+            nn.Sequential(*[DCUpBlock2d(before, c) for before in widths[i + 1:i + 2]], *[ResBlock(c) for _ in range(n)])
+            for i, (c, n) in enumerate(zip(widths, layers)))
+        self.norm_out = RMSNorm(widths[0])
+        self.conv_out = nn.Conv2d(widths[0], config["in_channels"], 3, padding=1)
 
     def forward(self, z):
-        x = self.mid_block(self.conv_in(z))
-        for block in self.up_blocks:
-            for resnet in block.resnets:
-                x = resnet(x)
-            if hasattr(block, "upsamplers"):
-                x = block.upsamplers[0](x)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        x = self.conv_in(z)
+        for block in reversed(self.up_blocks):
+            x = block(x)
+        with torch.autocast(z.device.type, enabled=False):
+            return self.conv_out(F.relu(self.norm_out(x)))
 
 
-class AutoencoderKL(nn.Module):
-    """Image [B, 3, H, W] in [-1, 1] <-> latent [B, C, H/8, W/8], unscaled."""
+class AutoencoderDC(nn.Module):
+    """Image [B, 3, H, W] in [-1, 1] <-> latent [B, C, H/8, W/8], unscaled; residual blocks alone, no shortcut around
+    conv_in of the decoder and conv_out of the encoder."""
 
     def __init__(self, config):
         super().__init__()
         self.config = config
-        c = config["latent_channels"]
         self.encoder, self.decoder = Encoder(config), Decoder(config)
-        self.quant_conv, self.post_quant_conv = nn.Conv2d(2 * c, 2 * c, 1), nn.Conv2d(c, c, 1)
 
     def encode(self, x):
-        """-> mean and log-variance of the posterior, the latter clamped to [-30, 20]."""
-        mean, logvar = self.quant_conv(self.encoder(x)).chunk(2, 1)
-        return mean, logvar.clamp(-30.0, 20.0)
+        return self.encoder(x)
 
     def decode(self, z):
-        return self.decoder(self.post_quant_conv(z))
+        return self.decoder(z)
 
 
 class ClipAttention(nn.Module):

@@ -33,9 +33,17 @@ HEADS = {
     "fabric": ("fabric", "cloth"), "paper": ("paper",), "wallpaper": ("wallpaper",),
     "mountain": ("mountains", "mountain"), "meadow": ("meadow",),
 }
-HEADLINE = ("grass", "sky", "sand", "water", "rock", "snow")
-COMMON = ("clear sky", "stormy", "sunset", "night sky", "brick", "wood", "foliage", "stone wall", "dirt", "gravel",
-          "forest floor", "ice", "lava", "paving")
+# The sixteen materials that are measured, each with the labels that count as it, the leading one first. Labels that
+# people confuse by eye (dirt and mud, ice and snow) are one.
+MATERIALS = {
+    "grass": ("grass", "field", "meadow"), "foliage": ("foliage", "forest"), "sky": ("sky", "clear sky", "stormy"),
+    "sunset": ("sunset",), "night sky": ("night sky",), "sand": ("sand",), "water": ("water",), "rock": ("rock",),
+    "snow": ("snow", "ice"), "dirt": ("dirt", "mud", "forest floor"), "brick wall": ("brick",),
+    "stone wall": ("stone wall", "paving"), "wood planks": ("wood",), "lava": ("lava",), "metal": ("metal", "rust"),
+    "plaster": ("plaster", "concrete"),
+}
+LEADING = tuple(labels[0] for labels in MATERIALS.values())
+SECOND = tuple(label for labels in MATERIALS.values() for label in labels[1:])
 SKIES = ("sky", "clear sky", "stormy", "sunset", "night sky")
 GROUNDS = ("grass", "sand", "rock", "snow", "dirt", "water", "gravel", "mud", "field", "forest floor", "paving")
 TEMPLATES = ("{}",) * 7 + ("a patch of {}", "photo of {}", "{} texture")
@@ -170,9 +178,9 @@ class Sampler:
                 self.by_label[item["label"]].append(item)
         self.photos = [i for i in self.items if i["kind"] in ("photo", "illustration")]
         self.labels = [l for l in HEADS if self.by_label[l] or l == "water"]
-        self.label_weights = [6.0 if l in HEADLINE else 1.3 if l in COMMON else 0.4 for l in self.labels]
-        # tone styles are learned soonest and are used most
-        self.style_weights = [2.0 if kind == "tone" else 1.0 for _, _, kind in styles.STYLES.values()]
+        self.label_weights = [2.0 if l in LEADING else 0.8 if l in SECOND else 0.4 for l in self.labels]
+        # painterly styles change shapes and take longest
+        self.style_weights = [1.0 if kind == "tone" else 1.5 for _, _, kind in styles.STYLES.values()]
         self.grounds = [g for g in GROUNDS if self.by_label[g] or g == "water"]
         self.skies = [s for s in SKIES if self.by_label[s]]
 
@@ -252,9 +260,9 @@ class Sampler:
             material, caption = self.material(label, size)
             material = self.light(material, base, region)
             mask = region
-            if random.random() < 0.5:
-                # the mask is generous: the material ends softly inside it
-                region = soften(region, random.uniform(3, 12))
+            if random.random() < 0.7:
+                # the mask is generous: the material ends softly inside it, so that a fill learns to join
+                region = soften(region, random.uniform(3, 14))
                 mask = (region > 0.02).float()
             picture = material * region + base * (1 - region)
         return picture, picture * (1 - mask), mask, caption

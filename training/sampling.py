@@ -12,19 +12,25 @@ def latent_mask(mask):
 class Painter:
     """encode: picture -> latent; decode: latent -> picture; parts in evaluation state."""
 
-    def __init__(self, unet, text, tokenizer, encode, decode):
+    def __init__(self, unet, text, tokenizer, encode, decode, bf16=False):
         self.unet, self.text, self.tokenizer, self.encode, self.decode = unet, text, tokenizer, encode, decode
+        self.bf16 = bf16
 
-    def states(self, captions):
-        return self.text(torch.tensor([self.tokenizer(c) for c in captions]))
+    def read(self, captions):
+        """-> hidden states [B, T, C], pooled states [B, C]."""
+        ids = torch.tensor([self.tokenizer(c) for c in captions])
+        states = self.text(ids)
+        return states, self.text.pooled(ids, states)
 
-    def velocity(self, z, t, condition, states, empty, guidance):
-        """Guided model output at time t in (0, 1]: uncond + guidance (cond - uncond)."""
+    def velocity(self, z, t, condition, words, empty, guidance):
+        """Guided model output at time t in (0, 1]: uncond + guidance (cond - uncond); words, empty: of `read`."""
         x = torch.cat([z, condition], 1)
-        if guidance == 1:
-            return self.unet(x, torch.full((len(x),), 1000.0 * t), states)
-        times = torch.full((2 * len(x),), 1000.0 * t)
-        without, given = self.unet(torch.cat([x, x]), times, torch.cat([empty, states])).chunk(2)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            if guidance == 1:
+                return self.unet(x, torch.full((len(x),), 1000.0 * t), *words).float()
+            times = torch.full((2 * len(x),), 1000.0 * t)
+            both = [torch.cat(pair) for pair in zip(empty, words)]
+            without, given = self.unet(torch.cat([x, x]), times, *both).float().chunk(2)
         return without + guidance * (given - without)
 
     @torch.no_grad()
@@ -39,11 +45,10 @@ class Painter:
             part = slice(i, i + batch)
             latent = self.encode(source[part])
             condition = torch.cat([latent_mask(mask[part]), latent], 1)
-            states = self.states(captions[part])
-            empty = self.states([""] * len(latent))
+            words, empty = self.read(captions[part]), self.read([""] * len(latent))
             z = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(latent)
             for k in range(steps):
-                v = self.velocity(z, 1 - k / steps, condition, states, empty, guidance)
+                v = self.velocity(z, 1 - k / steps, condition, words, empty, guidance)
                 z = z - v / steps
             out.append(self.decode(z))
         return torch.cat(out).clamp(-1, 1)

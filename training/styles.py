@@ -138,6 +138,29 @@ def pixel_art(x):
     return F.interpolate(small, size=x.shape[1:], mode="nearest")[0]
 
 
+def comic_halftone(x):
+    """Flat colour under a 45 degree screen of black dots, two a cell of 8 px, larger where it is darker."""
+    flat = saturate(kuwahara(x, 3), 1.5)
+    h, w = x.shape[1:]
+    yy, xx = (torch.arange(n, dtype=torch.float32) + 0.5 for n in (h, w))
+    near = lambda t, at: (torch.remainder(t - at + 4, 8) - 4).square()
+    distance = torch.minimum(near(yy, 2)[:, None] + near(xx, 2), near(yy, 6)[:, None] + near(xx, 6)).sqrt()
+    radius = 2.8 * (1 - luma(flat)).clamp(0, 1) - 0.2
+    dots = torch.sigmoid((radius - distance) * 4)
+    ink = lines(x, 1.4, 20.0, 0.012)
+    return ((0.35 + 0.65 * flat) * (1 - 0.6 * dots)) * (0.15 + 0.85 * ink)
+
+
+def mosaic(x):
+    """Square tiles of 8 px with a light and a dark edge and dark grout between them."""
+    flat = F.interpolate(F.avg_pool2d(saturate(x, 1.4)[None], 8), size=x.shape[1:], mode="nearest")[0]
+    ramp = torch.tensor([-0.40, 0.20, 0.10, 0.05, 0.05, 0.0, -0.08, -0.40])
+    h, w = x.shape[1:]
+    down, across = ramp.repeat(h // 8)[:, None], ramp.repeat(w // 8)[None]
+    edge = torch.where(down.abs() >= across.abs(), down.expand(h, w), across.expand(h, w))
+    return (0.08 + 0.92 * flat) * (1 + edge) + 0.2 * edge.clamp_min(0)
+
+
 # name -> (filter, other words for it, kind)
 STYLES = {
     "black and white": (black_and_white, ("monochrome", "grayscale"), "tone"),
@@ -152,8 +175,10 @@ STYLES = {
     "watercolor": (watercolor, ("watercolour", "watercolor painting"), "painterly"),
     "pencil sketch": (pencil_sketch, ("pencil drawing", "sketch"), "painterly"),
     "ink drawing": (ink_drawing, ("pen and ink", "line drawing"), "painterly"),
-    "cartoon": (cartoon, ("comic", "cartoon style"), "painterly"),
+    "cartoon": (cartoon, ("cartoon drawing", "cartoon style"), "painterly"),
     "pixel art": (pixel_art, ("pixelated", "8-bit pixel art"), "painterly"),
+    "comic halftone": (comic_halftone, ("halftone", "comic book"), "painterly"),
+    "mosaic": (mosaic, ("tile mosaic", "mosaic tiles"), "painterly"),
 }
 
 

@@ -86,7 +86,7 @@ def main():
     torch.set_num_threads(args.threads)
     items = pack.load(args.pack, args.allowlist, ("train",), args.work)
     tokens = train_denoiser.caption_tokenizer(items, args.work)
-    linear = latents.LinearLatents(state=common.load_checkpoint(os.path.join(args.work, "vae.pt"))["latents"])
+    linear = latents.LinearLatents(**common.load_checkpoint(os.path.join(args.work, "vae.pt"))["latents"])
     common.seed_everything(args.seed)
     text = modules.CLIPTextModel(common.text_config(tokens))
     train(text, tokens, examples(samples.Sampler(items), linear, args.examples), args.seconds, args.batch, args.lr)
