@@ -25,7 +25,7 @@ VAE_CONFIG = {
 
 UNET_CONFIG = {
     "_class_name": "UNet2DConditionModel", "_diffusers_version": "0.30.0", "act_fn": "silu",
-    "addition_embed_type": None, "attention_head_dim": [3, 4, 6], "block_out_channels": [96, 128, 192],
+    "addition_embed_type": None, "attention_head_dim": [2, 3, 5], "block_out_channels": [64, 96, 160],
     "center_input_sample": False, "class_embed_type": "projection", "class_embeddings_concat": False,
     "conv_in_kernel": 3, "conv_out_kernel": 3, "cross_attention_dim": 128,
     "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
@@ -59,7 +59,7 @@ def text_config(tokenizer):
     }
 
 
-DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
+DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I8": np.int8, "U8": np.uint8}
 
 
 def save_safetensors(path, tensors, metadata=None):
@@ -94,7 +94,7 @@ def load_safetensors(path):
 
 
 PARTS = {"vae": "diffusion_pytorch_model.safetensors", "unet": "diffusion_pytorch_model.safetensors",
-         "text_encoder": "model.safetensors"}
+         "text_encoder": "model.safetensors", "exemplars": "exemplars.safetensors"}
 
 
 def load_part(module, folder, name):

@@ -9,12 +9,18 @@ def latent_mask(mask):
     return F.avg_pool2d(mask, 8)
 
 
-class Painter:
-    """encode: picture -> latent; decode: latent -> picture; parts in evaluation state."""
+def recall_v(recall, x, v, t):
+    """Velocity towards what an exemplar says of x at time t; the network's where there is none."""
+    return v if not recall else (x - recall(x, x - t * v, 1 - t, t)) / t
 
-    def __init__(self, unet, text, tokenizer, encode, decode, bf16=False):
+
+class Painter:
+    """encode: picture -> latent; decode: latent -> picture; parts in evaluation state. memory: exemplars.Memory, whose
+    patches give detail to what is painted with a word that it knows, or None."""
+
+    def __init__(self, unet, text, tokenizer, encode, decode, memory=None, bf16=False):
         self.unet, self.text, self.tokenizer, self.encode, self.decode = unet, text, tokenizer, encode, decode
-        self.bf16 = bf16
+        self.memory, self.bf16 = memory, bf16
 
     def read(self, captions):
         """-> hidden states [B, T, C], pooled states [B, C]."""
@@ -34,7 +40,7 @@ class Painter:
         return without + guidance * (given - without)
 
     @torch.no_grad()
-    def paint(self, source, mask, captions, steps=16, guidance=3.0, seed=0, batch=16):
+    def paint(self, source, mask, captions, steps=16, guidance=3.0, seed=0, batch=16, recall=True):
         """source [B, 3, H, W] with the hole (if any) still in it is greyed by the caller; mask [B, 1, H, W].
 
         -> pictures [B, 3, H, W] as decoded, not yet blended with the source. All of them start from the same noise,
@@ -48,7 +54,12 @@ class Painter:
             words, empty = self.read(captions[part]), self.read([""] * len(latent))
             z = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(latent)
             for k in range(steps):
-                v = self.velocity(z, 1 - k / steps, condition, words, empty, guidance)
+                t = 1 - k / steps
+                v = self.velocity(z, t, condition, words, empty, guidance)
+                if k == 0:
+                    recalls = [recall and self.memory and self.memory.recall(*row, seed)
+                               for row in zip(captions[part], z - v, condition[:, :1])]
+                v = torch.stack([recall_v(*row, t) for row in zip(recalls, z, v)])
                 z = z - v / steps
             out.append(self.decode(z))
         return torch.cat(out).clamp(-1, 1)
@@ -59,7 +70,7 @@ class Painter:
         return painted * mask + picture * (1 - mask)
 
     def restyle(self, picture, captions, **options):
-        return self.paint(picture, torch.ones_like(picture[:, :1]), captions, **options)
+        return self.paint(picture, torch.ones_like(picture[:, :1]), captions, recall=False, **options)
 
     def generate(self, captions, size=128, **options):
         empty = torch.zeros(len(captions), 3, size, size)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exemplar memory: latents of a few pictures of each material, from whose patches a fill takes its detail.
+
+A network of this size knows where a material goes, its colour and its light, long before it can draw it. What it
+lacks is in the pictures it learned from: the denoiser that is optimal for the patches of one picture is known in
+closed form, the mean of those patches, each weighted by how well it explains the noisy input (Kamb & Ganguli,
+arXiv 2412.20292; GPNN, arXiv 2103.15545, does the same without noise). So the two are put together, as
+retrieval-augmented diffusion (arXiv 2204.11824) does by training: large forms come from the network, everything
+finer from patches of one exemplar.
+"""
+import os
+import re
+
+import torch
+import torch.nn.functional as F
+
+import common
+import latents
+import samples
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONFIG = {
+    "_class_name": "PalimpsestExemplars",
+    # The network decides the mean of these first channels, smoothed by a Gaussian of this deviation in cells.
+    "form_channels": 3, "form_smooth": 4.0,
+    # From coarse to fine: above this noise level, patches of this many cells' side compared by the first channels.
+    "stages": [{"above": 0.66, "side": 7, "channels": 6}, {"above": 0.33, "side": 5, "channels": 12},
+               {"above": 0.0, "side": 3, "channels": 32}],
+    # An exemplar's cell is voted for by the 3x3 patches that hold it, weighted by a Gaussian of this deviation.
+    "vote_smooth": 0.5,
+    # One of this many exemplars whose mean comes nearest to the network's first guess; the seed says which.
+    "nearest": 3,
+}
+SIDE = 320           # pixels of an exemplar
+VOTE = 3             # cells
+LEAST_NOISE = 0.02   # below, the nearest patch alone counts in any case
+
+
+def gaussian(sigma, radius):
+    k = torch.exp(-torch.arange(-radius, radius + 1).float().square() / (2 * sigma * sigma))
+    return k / k.sum()
+
+
+def smooth_inside(x, inside, sigma):
+    """Gaussian mean of x [C, H, W] over those cells that are inside [1, H, W]; 0 where none is near."""
+    k = gaussian(sigma, int(3 * sigma))
+    def blur(t):
+        t = F.conv2d(t[:, None], k[None, None, :, None], padding=(len(k) // 2, 0))
+        return F.conv2d(t, k[None, None, None], padding=(0, len(k) // 2))[:, 0]
+    return blur(x * inside) / blur(inside).clamp_min(1e-6)
+
+
+def neighbours(inside, side):
+    """[T, side side]: for each cell inside [H, W], in reading order, the indices of its patch's cells.
+
+    A neighbour that is not inside is replaced by the one opposite, else by the cell itself: what lies around the
+    area is no example of what belongs there.
+    """
+    h, w = inside.shape
+    yy, xx = inside.nonzero(as_tuple=True)
+    reach = torch.arange(side) - side // 2
+    dy, dx = (d.flatten() for d in torch.meshgrid(reach, reach, indexing="ij"))
+    index, found = (yy * w + xx)[:, None].repeat(1, side * side), torch.zeros(len(yy), side * side, dtype=torch.bool)
+    for sign in (1, -1):
+        y, x = yy[:, None] + sign * dy, xx[:, None] + sign * dx
+        ok = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+        ok &= inside[y.clamp(0, h - 1), x.clamp(0, w - 1)] & ~found
+        index, found = torch.where(ok, y * w + x, index), found | ok
+    return index
+
+
+class Patches:
+    """One exemplar's patches for one stage: what they are compared by, and the middles that vote."""
+
+    def __init__(self, exemplar, side, channels):
+        edge = (side - VOTE) // 2
+        middle = exemplar[:, edge:exemplar.shape[1] - edge, edge:exemplar.shape[2] - edge]
+        self.keys = F.unfold(exemplar[None, :channels], side)[0].T
+        self.values = F.unfold(middle[None], VOTE)[0].T
+        self.energy = self.keys.square().sum(1)
+
+    def explain(self, queries, signal, noise):
+        """queries [T, K] = signal x patch + noise x n -> expected middles [T, C VOTE VOTE]."""
+        noise = max(noise, LEAST_NOISE)
+        logits = (signal * (queries @ self.keys.T) - 0.5 * signal ** 2 * self.energy) / noise ** 2
+        return torch.softmax(logits, 1) @ self.values
+
+
+class Recall:
+    """Denoises one picture by one exemplar [C, h, w]; mask [1, H, W] is the share of each cell to be repainted."""
+
+    def __init__(self, exemplar, mask, config=CONFIG):
+        self.exemplar = exemplar - exemplar.mean((1, 2), keepdim=True)
+        self.inside = mask > 0
+        self.config = config
+        self.stages = {}
+        vote = gaussian(config["vote_smooth"], VOTE // 2)
+        self.vote = (vote[:, None] * vote[None]).flatten()
+
+    def stage(self, noise):
+        """-> patches, and for each query the cells to read, at this noise level."""
+        stage = next(s for s in self.config["stages"] if noise > s["above"])
+        side = stage["side"]
+        if side not in self.stages:
+            self.stages[side] = (Patches(self.exemplar, side, stage["channels"]), stage["channels"],
+                                 neighbours(self.inside[0], side))
+        return self.stages[side]
+
+    def form(self, guess):
+        """The network's part of a guess at x0 [C, H, W]."""
+        n = self.config["form_channels"]
+        smooth = smooth_inside(guess[:n], self.inside.float(), self.config["form_smooth"])
+        return torch.cat([smooth, torch.zeros_like(guess[n:])])
+
+    def __call__(self, x, guess, signal, noise):
+        """x = signal x0 + noise n, guess: the network's x0; [C, H, W] -> x0, the guess where nothing is repainted."""
+        c, h, w = x.shape
+        form = self.form(guess)
+        patches, channels, cells = self.stage(noise)
+        queries = (x - signal * form)[:channels].flatten(1)[:, cells].transpose(0, 1).flatten(1)
+        inside = self.inside[0].flatten()
+        votes, weight = torch.zeros(h * w, c * VOTE * VOTE), self.vote.repeat(c)
+        votes[inside] = patches.explain(queries, signal, noise) * weight
+        fold = lambda v: F.fold(v.T[None], (h + 2, w + 2), VOTE)[0][:, 1:-1, 1:-1]
+        found = fold(votes) / fold(inside[:, None] * weight).clamp_min(1e-6) + form
+        return torch.where(self.inside, found, guess)
+
+
+class Memory:
+    """exemplars: label -> list of latents [C, h, w]."""
+
+    def __init__(self, exemplars, config=CONFIG):
+        self.exemplars, self.config = exemplars, config
+
+    def label_of(self, caption):
+        """The one label that a caption is about; None when it names none or several."""
+        hits = [(head, label) for label in self.exemplars for head in samples.HEADS[label]
+                if re.search(rf"\b{re.escape(head)}\b", caption)]
+        # a longer word counts for the shorter one in it: "night sky" is no sky
+        labels = {label for head, label in hits if not any(head != other and head in other for other, _ in hits)}
+        return labels.pop() if len(labels) == 1 else None
+
+    def recall(self, caption, guess, mask, seed):
+        """guess: the network's first x0 [C, H, W] -> Recall by the exemplar that suits, or None."""
+        label = self.label_of(caption)
+        if label is None:
+            return None
+        n = self.config["form_channels"]
+        mean = guess[:n, mask[0] > 0].mean(1)
+        kept = self.exemplars[label]
+        distance = torch.stack([(e[:n].mean((1, 2)) - mean).square().sum() for e in kept])
+        order = distance.argsort()[: self.config["nearest"]]
+        return Recall(kept[order[seed % len(order)]], mask, self.config)
+
+
+def selection(path=os.path.join(HERE, "exemplars.tsv")):
+    """-> rows (label, file of the pack), picked by eye: even light, a usual scale, variety."""
+    with open(path, encoding="utf-8") as f:
+        return [line.rstrip("\n").split("\t") for line in f if line.strip() and not line.startswith("#")]
+
+
+def build(items, linear):
+    """The selected pictures of the pack's train split as a Memory."""
+    by_file = {i["file"]: i for i in items}
+    out = {}
+    for label, name in selection():
+        pixels = by_file[name]["pixels"][:3, :SIDE, :SIDE].float() / 127.5 - 1
+        height, width = (n // latents.PIXELS * latents.PIXELS for n in pixels.shape[1:])
+        out.setdefault(label, []).append(linear(pixels[None, :, :height, :width])[0])
+    return Memory(out)
+
+
+def write(memory, folder):
+    """folder/config.json, and latents [h, w, C] in 8 bits with one scale a channel for all."""
+    os.makedirs(folder, exist_ok=True)
+    cells = torch.cat([e.flatten(1) for kept in memory.exemplars.values() for e in kept], 1)
+    scale = cells.abs().amax(1) / 127
+    tensors = {f"{label}.{i}": (e / scale[:, None, None]).round().to(torch.int8).permute(1, 2, 0)
+               for label, kept in memory.exemplars.items() for i, e in enumerate(kept)}
+    common.save_safetensors(os.path.join(folder, common.PARTS["exemplars"]), {**tensors, "scale": scale})
+    words = {label: list(samples.HEADS[label]) for label in memory.exemplars}
+    common.save_json(os.path.join(folder, "config.json"), dict(memory.config, words=words))
+
+
+def read(folder):
+    tensors = common.load_safetensors(os.path.join(folder, common.PARTS["exemplars"]))
+    scale, out = tensors.pop("scale"), {}
+    for name in sorted(tensors, key=lambda n: (n.rsplit(".", 1)[0], int(n.rsplit(".", 1)[1]))):
+        out.setdefault(name.rsplit(".", 1)[0], []).append(tensors[name].permute(2, 0, 1) * scale[:, None, None])
+    config = common.load_json(os.path.join(folder, "config.json"))
+    return Memory(out, config)
