@@ -24,8 +24,7 @@ CONFIG = {
     # The network decides the mean of these first channels, smoothed by a Gaussian of this deviation in cells.
     "form_channels": 3, "form_smooth": 4.0,
     # From coarse to fine: above this noise level, patches of this many cells' side compared by the first channels.
-    "stages": [{"above": 0.66, "side": 7, "channels": 6}, {"above": 0.33, "side": 5, "channels": 12},
-               {"above": 0.0, "side": 3, "channels": 32}],
+    "stage_above": [0.66, 0.33, 0.0], "stage_side": [7, 5, 3], "stage_channels": [6, 12, 32],
     # An exemplar's cell is voted for by the 3x3 patches that hold it, weighted by a Gaussian of this deviation.
     "vote_smooth": 0.5,
     # One of this many exemplars whose mean comes nearest to the network's first guess; the seed says which.
@@ -99,12 +98,11 @@ class Recall:
 
     def stage(self, noise):
         """-> patches, and for each query the cells to read, at this noise level."""
-        stage = next(s for s in self.config["stages"] if noise > s["above"])
-        side = stage["side"]
-        if side not in self.stages:
-            self.stages[side] = (Patches(self.exemplar, side, stage["channels"]), stage["channels"],
-                                 neighbours(self.inside[0], side))
-        return self.stages[side]
+        i = next(i for i, above in enumerate(self.config["stage_above"]) if noise > above)
+        if i not in self.stages:
+            side, channels = self.config["stage_side"][i], self.config["stage_channels"][i]
+            self.stages[i] = Patches(self.exemplar, side, channels), channels, neighbours(self.inside[0], side)
+        return self.stages[i]
 
     def form(self, guess):
         """The network's part of a guess at x0 [C, H, W]."""
@@ -127,17 +125,16 @@ class Recall:
 
 
 class Memory:
-    """exemplars: label -> list of latents [C, h, w]."""
+    """exemplars: label -> list of latents [C, h, w]; config["words"]: word -> label."""
 
-    def __init__(self, exemplars, config=CONFIG):
-        self.exemplars, self.config = exemplars, config
+    def __init__(self, exemplars, config):
+        self.exemplars, self.config, self.words = exemplars, config, config["words"]
 
     def label_of(self, caption):
         """The one label that a caption is about; None when it names none or several."""
-        hits = [(head, label) for label in self.exemplars for head in samples.HEADS[label]
-                if re.search(rf"\b{re.escape(head)}\b", caption)]
+        hits = [word for word in self.words if re.search(rf"\b{re.escape(word)}\b", caption)]
         # a longer word counts for the shorter one in it: "night sky" is no sky
-        labels = {label for head, label in hits if not any(head != other and head in other for other, _ in hits)}
+        labels = {self.words[w] for w in hits if not any(w != other and w in other for other in hits)}
         return labels.pop() if len(labels) == 1 else None
 
     def recall(self, caption, guess, mask, seed):
@@ -159,6 +156,15 @@ def selection(path=os.path.join(HERE, "exemplars.tsv")):
         return [line.rstrip("\n").split("\t") for line in f if line.strip() and not line.startswith("#")]
 
 
+def words(labels):
+    """Head word -> the label it stands for: the one that it leads, else the first that lists it."""
+    out = {samples.HEADS[label][0]: label for label in labels}
+    for label in labels:
+        for head in samples.HEADS[label]:
+            out.setdefault(head, label)
+    return out
+
+
 def build(items, linear):
     """The selected pictures of the pack's train split as a Memory."""
     by_file = {i["file"]: i for i in items}
@@ -167,7 +173,7 @@ def build(items, linear):
         pixels = by_file[name]["pixels"][:3, :SIDE, :SIDE].float() / 127.5 - 1
         height, width = (n // latents.PIXELS * latents.PIXELS for n in pixels.shape[1:])
         out.setdefault(label, []).append(linear(pixels[None, :, :height, :width])[0])
-    return Memory(out)
+    return Memory(out, dict(CONFIG, words=words(out)))
 
 
 def write(memory, folder):
@@ -178,8 +184,7 @@ def write(memory, folder):
     tensors = {f"{label}.{i}": (e / scale[:, None, None]).round().to(torch.int8).permute(1, 2, 0)
                for label, kept in memory.exemplars.items() for i, e in enumerate(kept)}
     common.save_safetensors(os.path.join(folder, common.PARTS["exemplars"]), {**tensors, "scale": scale})
-    words = {label: list(samples.HEADS[label]) for label in memory.exemplars}
-    common.save_json(os.path.join(folder, "config.json"), dict(memory.config, words=words))
+    common.save_json(os.path.join(folder, "config.json"), memory.config)
 
 
 def read(folder):
@@ -187,5 +192,4 @@ def read(folder):
     scale, out = tensors.pop("scale"), {}
     for name in sorted(tensors, key=lambda n: (n.rsplit(".", 1)[0], int(n.rsplit(".", 1)[1]))):
         out.setdefault(name.rsplit(".", 1)[0], []).append(tensors[name].permute(2, 0, 1) * scale[:, None, None])
-    config = common.load_json(os.path.join(folder, "config.json"))
-    return Memory(out, config)
+    return Memory(out, common.load_json(os.path.join(folder, "config.json")))

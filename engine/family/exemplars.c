@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The folder "exemplars" of a model: see exemplars.h. */
+
+#include "family/exemplars.h"
+
+#include <string.h>
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "io/json.h"
+#include "io/weights.h"
+
+/* Sides of the exemplars, in cells: more would only be slow. */
+#define MAX_SIDE 256
+
+typedef struct
+{
+  gchar *text, *label;
+} Word;
+
+struct _PalExemplars
+{
+  PalExemplarsConfig config;
+  PalWeights        *weights;
+  gfloat            *scale;        /* [L] */
+  GArray            *words;        /* of Word */
+  GArray            *exemplars;    /* of PalExemplar, those of one label side by side */
+};
+
+static void
+word_clear (gpointer data)
+{
+  Word *word = data;
+
+  g_free (word->text);
+  g_free (word->label);
+}
+
+static void
+exemplar_clear (gpointer data)
+{
+  PalExemplar *exemplar = data;
+
+  g_free (exemplar->label);
+  g_free (exemplar->mean);
+}
+
+void
+pal_exemplars_free (PalExemplars *exemplars)
+{
+  g_array_unref (exemplars->words);
+  g_array_unref (exemplars->exemplars);
+  g_clear_pointer (&exemplars->weights, pal_weights_unref);
+  g_free (exemplars->scale);
+  g_free (exemplars);
+}
+
+static gboolean
+refuse (const PalJson *json, const gchar *field, const gchar *wanted, GError **error)
+{
+  g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT, "%s: \"%s\" must be %s",
+               pal_json_label (json), field, wanted);
+  return FALSE;
+}
+
+static gboolean
+read_stages (const PalJson *json, PalExemplarsConfig *config, GError **error)
+{
+  gdouble above[PAL_EXEMPLARS_MAX_STAGES];
+  gint64 side[PAL_EXEMPLARS_MAX_STAGES], channels[PAL_EXEMPLARS_MAX_STAGES];
+  guint n = 0, n_sides = 0, n_channels = 0;
+
+  if (! pal_json_doubles (json, "stage_above", above, G_N_ELEMENTS (above), &n, error) ||
+      ! pal_json_ints (json, "stage_side", side, G_N_ELEMENTS (side), &n_sides, error) ||
+      ! pal_json_ints (json, "stage_channels", channels, G_N_ELEMENTS (channels), &n_channels,
+                       error))
+    return FALSE;
+
+  if (n == 0 || n_sides != n || n_channels != n)
+    return refuse (json, "stage_above", "a list as long as \"stage_side\" and \"stage_channels\"",
+                   error);
+
+  for (guint i = 0; i < n; i++)
+    {
+      if (above[i] < 0.0 || above[i] >= (i == 0 ? 1.0 : above[i - 1]) ||
+          (i + 1 == n && above[i] != 0.0))
+        return refuse (json, "stage_above", "noise levels that fall from below 1 to 0", error);
+      if (side[i] < 3 || side[i] > 15 || side[i] % 2 == 0)
+        return refuse (json, "stage_side", "odd numbers from 3 to 15", error);
+      if (channels[i] < 1 || channels[i] > config->channels)
+        return refuse (json, "stage_channels", "numbers of the codec's channels", error);
+
+      config->stages[i] = (PalExemplarStage) { above[i], (gint) side[i], (gint) channels[i] };
+    }
+
+  config->n_stages = n;
+  return TRUE;
+}
+
+static gboolean
+read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
+{
+  gint64 form = 0, nearest = 1;
+
+  config->form_smooth = 4.0;
+  config->vote_smooth = 0.5;
+
+  if (! pal_json_int (json, "form_channels", &form, error) ||
+      ! pal_json_double (json, "form_smooth", &config->form_smooth, error) ||
+      ! pal_json_double (json, "vote_smooth", &config->vote_smooth, error) ||
+      ! pal_json_int (json, "nearest", &nearest, error))
+    return FALSE;
+
+  if (form < 1 || form > config->channels)
+    return refuse (json, "form_channels", "a number of the codec's channels", error);
+  if (config->form_smooth < 0.1 || config->form_smooth > 64.0)
+    return refuse (json, "form_smooth", "0.1 to 64 cells", error);
+  if (config->vote_smooth < 0.1 || config->vote_smooth > 64.0)
+    return refuse (json, "vote_smooth", "0.1 to 64 cells", error);
+  if (nearest < 1 || nearest > 64)
+    return refuse (json, "nearest", "1 to 64", error);
+
+  config->form_channels = (gint) form;
+  config->nearest = (gint) nearest;
+  return read_stages (json, config, error);
+}
+
+static gboolean
+read_scale (PalExemplars *e, GError **error)
+{
+  const PalWeightView *view = pal_weights_find (e->weights, "scale");
+
+  if (! view || view->dtype != PAL_F32 || view->shape.n != 1 ||
+      view->shape.d[0] != e->config.channels)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_WEIGHT,
+                   "%s: the tensor \"scale\" must be F32 with the codec's %d channels",
+                   pal_weights_label (e->weights), e->config.channels);
+      return FALSE;
+    }
+
+  e->scale = g_new (gfloat, e->config.channels);
+  memcpy (e->scale, view->data, view->n_bytes);
+  return TRUE;
+}
+
+/* Of latents, from their bytes. */
+static gfloat *
+mean_of (const PalExemplars *e, const PalExemplar *exemplar)
+{
+  gsize channels = (gsize) e->config.channels;
+  gsize n = (gsize) exemplar->width * (gsize) exemplar->height;
+  gfloat *mean = g_new (gfloat, channels);
+
+  for (gsize c = 0; c < channels; c++)
+    {
+      gint64 sum = 0;
+
+      for (gsize i = 0; i < n; i++)
+        sum += exemplar->cells[i * channels + c];
+      mean[c] = (gfloat) ((gdouble) sum / (gdouble) n) * e->scale[c];
+    }
+
+  return mean;
+}
+
+/* All exemplars of a label, which needs one at least. */
+static gboolean
+add_label (PalExemplars *e, const gchar *label, GError **error)
+{
+  gint least = e->config.stages[0].side;
+
+  for (guint i = 0; i < e->config.n_stages; i++)
+    least = MAX (least, e->config.stages[i].side);
+
+  for (guint i = 0;; i++)
+    {
+      g_autofree gchar *name = g_strdup_printf ("%s.%u", label, i);
+      const PalWeightView *view = pal_weights_find (e->weights, name);
+      PalExemplar exemplar;
+
+      if (! view && i > 0)
+        return TRUE;
+
+      if (! view || view->dtype != PAL_I8 || view->shape.n != 3 ||
+          view->shape.d[2] != e->config.channels ||
+          view->shape.d[0] < least || view->shape.d[0] > MAX_SIDE ||
+          view->shape.d[1] < least || view->shape.d[1] > MAX_SIDE)
+        {
+          g_set_error (error, PAL_ERROR, PAL_ERROR_WEIGHT,
+                       "%s: the tensor \"%s\" must be I8 of [%d to %d, %d to %d, %d]",
+                       pal_weights_label (e->weights), name, least, MAX_SIDE, least, MAX_SIDE,
+                       e->config.channels);
+          return FALSE;
+        }
+
+      exemplar = (PalExemplar) {
+        .label = g_strdup (label),
+        .height = (gint) view->shape.d[0],
+        .width = (gint) view->shape.d[1],
+        .cells = view->data,
+      };
+      exemplar.mean = mean_of (e, &exemplar);
+      g_array_append_val (e->exemplars, exemplar);
+    }
+}
+
+static gboolean
+has_label (const PalExemplars *e, const gchar *label)
+{
+  for (guint i = 0; i < e->exemplars->len; i++)
+    if (g_str_equal (g_array_index (e->exemplars, PalExemplar, i).label, label))
+      return TRUE;
+
+  return FALSE;
+}
+
+static gboolean
+read_words (PalExemplars *e, const PalJson *json, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (PalJson) words = pal_json_object (json, "words", &local);
+  g_auto (GStrv) texts = words ? pal_json_fields (words) : NULL;
+
+  if (local)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  if (! texts || ! texts[0])
+    return refuse (json, "words", "an object from words to labels", error);
+
+  for (guint i = 0; texts[i]; i++)
+    {
+      Word word = { g_utf8_casefold (texts[i], -1), NULL };
+
+      if (! pal_json_string (words, texts[i], &word.label, error))
+        {
+          word_clear (&word);
+          return FALSE;
+        }
+      g_array_append_val (e->words, word);
+      if (! word.label)
+        return refuse (words, texts[i], "the name of a label", error);
+      if (! has_label (e, word.label) && ! add_label (e, word.label, error))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+PalExemplars *
+pal_exemplars_open (const gchar *folder, gint64 channels, GError **error)
+{
+  g_autoptr (PalExemplars) e = g_new0 (PalExemplars, 1);
+  g_autofree gchar *path = g_build_filename (folder, "config.json", NULL);
+  g_autoptr (PalJson) json = NULL;
+
+  e->config.channels = (gint) channels;
+  e->words = g_array_new (FALSE, FALSE, sizeof (Word));
+  e->exemplars = g_array_new (FALSE, FALSE, sizeof (PalExemplar));
+  g_array_set_clear_func (e->words, word_clear);
+  g_array_set_clear_func (e->exemplars, exemplar_clear);
+
+  json = pal_json_load (path, error);
+  if (! json || ! read_config (json, &e->config, error))
+    return NULL;
+
+  e->weights = pal_weights_open_folder (folder, "exemplars", error);
+  if (! e->weights || ! read_scale (e, error) || ! read_words (e, json, error))
+    return NULL;
+
+  return g_steal_pointer (&e);
+}
+
+const PalExemplarsConfig *
+pal_exemplars_config (const PalExemplars *e)
+{
+  return &e->config;
+}
+
+/* Whether text holds word, with nothing of a word before or after it. */
+static gboolean
+holds_word (const gchar *text, const gchar *word)
+{
+  for (const gchar *at = strstr (text, word); at; at = strstr (at + 1, word))
+    {
+      const gchar *end = at + strlen (word);
+      gunichar before = at > text ? g_utf8_get_char (g_utf8_prev_char (at)) : ' ';
+
+      if (! g_unichar_isalnum (before) && ! g_unichar_isalnum (g_utf8_get_char (end)))
+        return TRUE;
+    }
+
+  return FALSE;
+}
+
+static gboolean
+part_of_longer (const GPtrArray *found, const gchar *text)
+{
+  for (guint i = 0; i < found->len; i++)
+    {
+      const Word *other = found->pdata[i];
+
+      if (! g_str_equal (other->text, text) && strstr (other->text, text))
+        return TRUE;
+    }
+
+  return FALSE;
+}
+
+const gchar *
+pal_exemplars_label (const PalExemplars *e, const gchar *prompt)
+{
+  g_autofree gchar *valid = g_utf8_make_valid (prompt, -1);
+  g_autofree gchar *text = g_utf8_casefold (valid, -1);
+  g_autoptr (GPtrArray) found = g_ptr_array_new ();
+  const gchar *label = NULL;
+
+  for (guint i = 0; i < e->words->len; i++)
+    if (holds_word (text, g_array_index (e->words, Word, i).text))
+      g_ptr_array_add (found, &g_array_index (e->words, Word, i));
+
+  for (guint i = 0; i < found->len; i++)
+    {
+      const Word *word = found->pdata[i];
+
+      if (part_of_longer (found, word->text))
+        continue;
+      if (label && ! g_str_equal (label, word->label))
+        return NULL;
+      label = word->label;
+    }
+
+  return label;
+}
+
+static gdouble
+distance (const PalExemplars *e, const PalExemplar *exemplar, const gfloat *form)
+{
+  gdouble sum = 0.0;
+
+  for (gint c = 0; c < e->config.form_channels; c++)
+    {
+      gdouble d = exemplar->mean[c] - form[c];
+
+      sum += d * d;
+    }
+
+  return sum;
+}
+
+const PalExemplar *
+pal_exemplars_choose (const PalExemplars *e, const gchar *label, const gfloat *form, guint64 seed)
+{
+  g_autoptr (GPtrArray) kept = g_ptr_array_new ();
+  guint rank, n;
+
+  for (guint i = 0; i < e->exemplars->len; i++)
+    if (g_str_equal (g_array_index (e->exemplars, PalExemplar, i).label, label))
+      g_ptr_array_add (kept, &g_array_index (e->exemplars, PalExemplar, i));
+
+  g_return_val_if_fail (kept->len > 0, NULL);
+
+  n = MIN (kept->len, (guint) e->config.nearest);
+  rank = (guint) (seed % n);
+
+  /* As many times as needed, the nearest of what is left goes to the front. */
+  for (guint i = 0; i <= rank; i++)
+    for (guint j = i + 1; j < kept->len; j++)
+      if (distance (e, kept->pdata[j], form) < distance (e, kept->pdata[i], form))
+        {
+          gpointer swap = kept->pdata[i];
+
+          kept->pdata[i] = kept->pdata[j];
+          kept->pdata[j] = swap;
+        }
+
+  return kept->pdata[rank];
+}
+
+void
+pal_exemplars_read (const PalExemplars *e, const PalExemplar *exemplar, gfloat *out)
+{
+  gsize channels = (gsize) e->config.channels;
+  gsize n = (gsize) exemplar->width * (gsize) exemplar->height;
+
+  for (gsize i = 0; i < n * channels; i++)
+    out[i] = (gfloat) exemplar->cells[i] * e->scale[i % channels] - exemplar->mean[i % channels];
+}
