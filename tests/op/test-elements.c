@@ -292,10 +292,12 @@ typedef struct
 } Embed;
 
 static const Embed embeds[] = {
-  { "one",          1, 1,  1,  1,   0,  PAL_F32,  FALSE },
-  { "odd, half",    2, 7,  35, 50,  9,  PAL_F16,  TRUE  },
-  { "CLIP, bfloat", 2, 77, 64, 100, 77, PAL_BF16, FALSE },
-  { "no positions", 3, 5,  17, 10,  0,  PAL_F32,  TRUE  },
+  { "one",                         1, 1,  1,  1,   0,  PAL_F32,  FALSE },
+  { "odd, half",                   2, 7,  35, 50,  9,  PAL_F16,  TRUE  },
+  { "CLIP, bfloat",                2, 77, 64, 100, 77, PAL_BF16, FALSE },
+  { "no positions",                3, 5,  17, 10,  0,  PAL_F32,  TRUE  },
+  { "whole numbers",               2, 7,  35, 50,  9,  PAL_I8,   TRUE  },
+  { "whole numbers, no positions", 2, 9,  64, 100, 0,  PAL_I8,   FALSE },
 };
 
 static void
