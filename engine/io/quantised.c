@@ -137,7 +137,8 @@ pal_quantised_join (GPtrArray    *views,
     {
       PalWeightView *view = g_ptr_array_index (views, i - 1);
 
-      if (g_str_has_suffix (view->name, DATA) && ! join (view, views, by_name, label, error))
+      if (! view->scale && g_str_has_suffix (view->name, DATA) &&
+          ! join (view, views, by_name, label, error))
         return FALSE;
     }
 
