@@ -98,7 +98,7 @@ join (PalWeightView  *data,
   if (! scale)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_WEIGHT,
-                   "%s: the tensor %s is missing, without which %s means nothing; get the file again",
+                   "%s: the tensor %s is missing, which %s needs; get the file again",
                    label, scale_name, data->name);
       return FALSE;
     }

@@ -93,7 +93,8 @@ def random_unet(cls):
     with torch.no_grad():
         for name, value in unet.named_parameters():
             if value.dim() == 1:
-                value.copy_(0.2 * torch.randn_like(value) + (1 if "norm" in name and "weight" in name else 0))
+                middle = 1.0 if "norm" in name and "weight" in name else 0.0
+                value.copy_(middle + 0.2 * torch.randn_like(value))
             value.copy_(value.half().float())
     return unet
 
@@ -155,7 +156,8 @@ def main():
         sys.exit(__doc__)
     unet = random_unet(reference_class(sys.argv[1]))
     state = {name: value.clone() for name, value in unet.state_dict().items()}
-    write(sys.argv[2], "unet-labels-tiny", unet, {name: value.half() for name, value in state.items()})
+    write(sys.argv[2], "unet-labels-tiny", unet,
+          {name: value.half() for name, value in state.items()})
     write(sys.argv[2], "unet-labels-int8-tiny", unet, quantise.quantised(state))
 
 

@@ -199,7 +199,8 @@ test_rows_and_vectors (void)
 static void
 test_quantised (void)
 {
-  const PalShape shapes[] = { PAL_SHAPE (17, 33), PAL_SHAPE (31, 70, 3, 3), PAL_SHAPE (5, 3, 1, 1) };
+  const PalShape shapes[] = { PAL_SHAPE (17, 33), PAL_SHAPE (31, 70, 3, 3),
+                              PAL_SHAPE (5, 3, 1, 1) };
 
   for (guint i = 0; i < G_N_ELEMENTS (shapes); i++)
     {
