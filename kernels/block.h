@@ -84,8 +84,9 @@ block_multiply (Block *block, __global const weight_t *w, ulong panel_size,
 
 /* y, residual: at row 0 and column 0 of C. */
 static inline void
-block_end (Block *block, __global const float *bias, __global const float *residual,
-           __global float *y, int row0, int column0, int n_rows, int columns, int flags, int act)
+block_end (Block *block, __global const float *scale, __global const float *bias,
+           __global const float *residual, __global float *y, int row0, int column0,
+           int n_rows, int columns, int flags, int act)
 {
   const int end = min (BLOCK_N, columns - column0);
 
@@ -95,7 +96,8 @@ block_end (Block *block, __global const float *bias, __global const float *resid
 
       for (int j = 0; j < end; j += VEC)
         tile_end (vec_load (block->c + (j / TILE_N * BLOCK_M + i) * TILE_N + j % TILE_N),
-                  bias + column0 + j, residual + at + j, y + at + j, end - j, flags, act);
+                  scale + column0 + j, bias + column0 + j, residual + at + j, y + at + j,
+                  end - j, flags, act);
     }
 }
 

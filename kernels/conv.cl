@@ -2,8 +2,8 @@
 /* Convolution as an implicit product: rows are output pixels [B, H', W'], the depth runs
  * over taps (outermost) and input channels.
  *
- * x: [B, H, W, C], w: packed panels [columns / TILE_N][KH KW C][TILE_N], bias: [columns],
- * residual, y: [B, H', W', columns]. Outside the picture x is 0. shift 1 enlarges x to
+ * x: [B, H, W, C], w: packed panels [columns / TILE_N][KH KW C][TILE_N], scale, bias:
+ * [columns], residual, y: [B, H', W', columns]. Outside the picture x is 0. shift 1 enlarges x to
  * twice its size, nearest pixel; limit_h, limit_w are its sides as the taps see them. */
 
 #include "load.h"
@@ -72,8 +72,9 @@ gather (float *to, __global const float *x, const Geometry *g, int3 first, int k
 /* A work-item makes BLOCK_M pixels by BLOCK_N columns; global (column blocks, pixel blocks). */
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
 conv_block (__global const float *x, ulong x_at, __global const weight_t *w,
-            __global const float *bias, __global const float *residual, ulong residual_at,
-            __global float *y, ulong y_at, int rows, int columns, int taps,
+            __global const float *scale, __global const float *bias,
+            __global const float *residual, ulong residual_at, __global float *y, ulong y_at,
+            int rows, int columns, int taps,
             int height, int width, int channels, int limit_h, int limit_w, int shift,
             int out_h, int out_w, int kernel_w, int stride, int pad, int flags, int act)
 {
@@ -101,7 +102,7 @@ conv_block (__global const float *x, ulong x_at, __global const weight_t *w,
       block_multiply (&block, w + (ulong) k0 * TILE_N, (ulong) depth * TILE_N,
                       n_rows, n_panels, n_k, k0 == 0);
     }
-  block_end (&block, bias, residual + residual_at, y + y_at,
+  block_end (&block, scale, bias, residual + residual_at, y + y_at,
              row0, column0, n_rows, columns, flags, act);
 }
 
@@ -112,8 +113,9 @@ conv_block (__global const float *x, ulong x_at, __global const weight_t *w,
  * pixel and drops it. */
 __kernel void
 conv_direct (__global const float *x, ulong x_at, __global const weight_t *w,
-             __global const float *bias, __global const float *residual, ulong residual_at,
-             __global float *y, ulong y_at, int rows, int columns, int taps,
+             __global const float *scale, __global const float *bias,
+             __global const float *residual, ulong residual_at, __global float *y, ulong y_at,
+             int rows, int columns, int taps,
              int height, int width, int channels, int limit_h, int limit_w, int shift,
              int out_h, int out_w, int kernel_w, int stride, int pad, int flags, int act)
 {
@@ -162,8 +164,8 @@ conv_direct (__global const float *x, ulong x_at, __global const weight_t *w,
       const ulong at = (ulong) (row0 + i) * columns + column0 + j * VEC;
 
       if (row0 + i < rows && n > 0)
-        tile_end (acc[i][j], bias + column0 + j * VEC, residual + residual_at + at,
-                  y + y_at + at, n, flags, act);
+        tile_end (acc[i][j], scale + column0 + j * VEC, bias + column0 + j * VEC,
+                  residual + residual_at + at, y + y_at + at, n, flags, act);
     }
 }
 

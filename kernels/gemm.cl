@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* y = act (x w' + bias) + residual.
+/* y = act (x w' scale + bias) + residual.
  *
- * x: [rows, depth], w: packed panels [columns / TILE_N][depth][TILE_N], bias: [columns],
+ * x: [rows, depth], w: packed panels [columns / TILE_N][depth][TILE_N], scale, bias: [columns],
  * residual, y: [rows, columns]. */
 
 #include "load.h"
@@ -15,8 +15,9 @@
 /* A work-item makes BLOCK_M rows by BLOCK_N columns; global (column blocks, row blocks). */
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
 gemm_block (__global const float *x, ulong x_at, __global const weight_t *w,
-            __global const float *bias, __global const float *residual, ulong residual_at,
-            __global float *y, ulong y_at, int rows, int columns, int depth, int flags, int act)
+            __global const float *scale, __global const float *bias,
+            __global const float *residual, ulong residual_at, __global float *y, ulong y_at,
+            int rows, int columns, int depth, int flags, int act)
 {
   const int column0 = get_global_id (0) * BLOCK_N;
   const int row0 = get_global_id (1) * BLOCK_M;
@@ -35,7 +36,7 @@ gemm_block (__global const float *x, ulong x_at, __global const weight_t *w,
       block_multiply (&block, w + (ulong) k0 * TILE_N, (ulong) depth * TILE_N,
                       n_rows, n_panels, n_k, k0 == 0);
     }
-  block_end (&block, bias, residual + residual_at, y + y_at,
+  block_end (&block, scale, bias, residual + residual_at, y + y_at,
              row0, column0, n_rows, columns, flags, act);
 }
 
@@ -45,8 +46,9 @@ gemm_block (__global const float *x, ulong x_at, __global const weight_t *w,
  * global (column panels, row tiles). No local memory. */
 __kernel void
 gemm_direct (__global const float *x, ulong x_at, __global const weight_t *w,
-             __global const float *bias, __global const float *residual, ulong residual_at,
-             __global float *y, ulong y_at, int rows, int columns, int depth, int flags, int act)
+             __global const float *scale, __global const float *bias,
+             __global const float *residual, ulong residual_at, __global float *y, ulong y_at,
+             int rows, int columns, int depth, int flags, int act)
 {
   const int             column0 = get_global_id (0) * TILE_N;
   const int             row0 = get_global_id (1) * TILE_M;
@@ -77,8 +79,8 @@ gemm_direct (__global const float *x, ulong x_at, __global const weight_t *w,
       const ulong at = (ulong) (row0 + i) * columns + column0 + j * VEC;
 
       if (row0 + i < rows && n > 0)
-        tile_end (acc[i][j], bias + column0 + j * VEC, residual + residual_at + at,
-                  y + y_at + at, n, flags, act);
+        tile_end (acc[i][j], scale + column0 + j * VEC, bias + column0 + j * VEC,
+                  residual + residual_at + at, y + y_at + at, n, flags, act);
     }
 }
 

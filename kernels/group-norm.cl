@@ -2,10 +2,12 @@
 /* Group normalisation in three launches, so that a plane of any size is split over
  * positions: mean and sum of squared deviations of each channel over a chunk of
  * positions; these joined per group (Chan, Golub, LeVeque 1979, as Welford's) into the
- * group's mean and a scale per channel; and y = act ((x - mean) scale + bias). The mean is
- * not folded into the bias: that would round mean x scale.
+ * group's mean, and a scale and a bias per channel; and y = act ((x - mean) scale + bias).
+ * The mean is not folded into the bias: that would round mean x scale. What modulates the
+ * result is folded into both, so that it costs nothing per position.
  *
- * x, y: [B, P, C] with P positions, stats: [B][chunks][2][C], factors: [B][2][C]. */
+ * x, y: [B, P, C] with P positions, stats: [B][chunks][2][C], factors: [B][3][C],
+ * modulation: [B][2][C]. */
 
 #include "pal.h"
 
@@ -63,11 +65,13 @@ group_norm_stats (__global const float *x, ulong x_at, __global float *stats, ul
   vec_store_n (m2, stats + channels, channels - c);
 }
 
-/* A work-item: one group; global (groups, B). */
+/* A work-item: one group; global (groups, B). modulation is read where modulated is not 0. */
 __kernel void
 group_norm_factors (__global const float *stats, ulong stats_at,
+                    __global const float *modulation, ulong modulation_at,
                     __global float *factors, ulong factors_at, __global const float *weight,
-                    int positions, int channels, int chunk, int groups, float eps)
+                    __global const float *bias, int positions, int channels, int chunk,
+                    int groups, float eps, int modulated)
 {
   const int   size = channels / groups;
   const int   c0 = get_global_id (0) * size;
@@ -80,7 +84,8 @@ group_norm_factors (__global const float *stats, ulong stats_at,
     return;
 
   stats += stats_at + (ulong) get_global_id (1) * chunks * 2 * channels + c0;
-  factors += factors_at + (ulong) get_global_id (1) * 2 * channels + c0;
+  factors += factors_at + (ulong) get_global_id (1) * 3 * channels + c0;
+  modulation += modulation_at + (ulong) get_global_id (1) * 2 * channels + c0;
 
   const float pivot = stats[0];
 
@@ -110,8 +115,12 @@ group_norm_factors (__global const float *stats, ulong stats_at,
 
   for (int c = 0; c < size; c++)
     {
+      const float scale = modulated ? 1.0f + modulation[c] : 1.0f;
+      const float shift = modulated ? modulation[channels + c] : 0.0f;
+
       factors[c] = mean;
-      factors[channels + c] = inverse * weight[c0 + c];
+      factors[channels + c] = inverse * weight[c0 + c] * scale;
+      factors[2 * channels + c] = bias[c0 + c] * scale + shift;
     }
 }
 
@@ -119,21 +128,22 @@ group_norm_factors (__global const float *stats, ulong stats_at,
  * B). */
 __kernel void
 group_norm_apply (__global const float *x, ulong x_at,
-                  __global const float *factors, ulong factors_at, __global const float *bias,
-                  __global float *y, ulong y_at, int positions, int channels, int act)
+                  __global const float *factors, ulong factors_at, __global float *y, ulong y_at,
+                  int positions, int channels, int act)
 {
   const int   first = get_global_id (0) * VEC * REPEAT;
   const int   end = min (first + VEC * REPEAT, channels);
   const ulong at = ((ulong) get_global_id (2) * positions + get_global_id (1)) * channels;
 
-  factors += factors_at + (ulong) get_global_id (2) * 2 * channels;
+  factors += factors_at + (ulong) get_global_id (2) * 3 * channels;
   x += x_at + at;
   y += y_at + at;
   for (int c = first; c < end; c += VEC)
     {
       const int left = channels - c;
       const vec v = fma (vec_load_n (x + c, left) - vec_load_n (factors + c, left),
-                         vec_load_n (factors + channels + c, left), vec_load_n (bias + c, left));
+                         vec_load_n (factors + channels + c, left),
+                         vec_load_n (factors + 2 * channels + c, left));
 
       vec_store_n (vec_act (v, act), y + c, left);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Chooses how weights are read: -DWEIGHT_F32, -DWEIGHT_F16 or -DWEIGHT_BF16. */
+/* Chooses how weights are read: -DWEIGHT_F32, -DWEIGHT_F16, -DWEIGHT_BF16 or -DWEIGHT_I8. */
 
 #ifndef PAL_LOAD_H
 #define PAL_LOAD_H
@@ -10,6 +10,8 @@
 #include "load-f16.h"
 #elif defined(WEIGHT_BF16)
 #include "load-bf16.h"
+#elif defined(WEIGHT_I8)
+#include "load-i8.h"
 #else
 #include "load-f32.h"
 #endif

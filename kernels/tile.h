@@ -58,13 +58,16 @@
 #define END_BIAS           1
 #define END_RESIDUAL       2
 #define END_RESIDUAL_FIRST 4   /* residual before the activation */
+#define END_SCALE          8   /* of weights that are whole numbers, before all else */
 
 /* Finishes up to VEC columns of one row; the pointers stand at the first of them, n are
  * left in the row. y may be residual: each element is read and then written here alone. */
 static inline void
-tile_end (vec v, __global const float *bias, __global const float *residual,
-          __global float *y, int n, int flags, int act)
+tile_end (vec v, __global const float *scale, __global const float *bias,
+          __global const float *residual, __global float *y, int n, int flags, int act)
 {
+  if (flags & END_SCALE)
+    v *= vec_load_n (scale, n);
   if (flags & END_BIAS)
     v += vec_load_n (bias, n);
   if (flags & END_RESIDUAL_FIRST)

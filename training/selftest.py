@@ -13,6 +13,7 @@ import torch
 
 import common
 import modules
+import quantise
 
 
 class Checks:
@@ -65,6 +66,21 @@ def check_text(checks, model, case):
         checks.close("text " + which, states, t[f"te1.{which}.last_hidden_state"], 2e-5)
 
 
+def check_quantise(checks):
+    """Every value is met within half a step of its channel."""
+    torch.manual_seed(1)
+    weight = torch.randn(6, 40, 3, 3)
+    weight[1, 0, 0, 0], weight[2] = 20, 0
+    data, scale = quantise.quantise(weight)
+    shapes = torch.tensor(data.shape + scale.shape)
+    steps = (quantise.dequantise(data, scale) - weight) / scale
+    checks.close("quantise shapes", shapes, torch.tensor((6, 40, 3, 3, 6, 1, 1, 1)), 0)
+    checks.close("quantise steps", steps, torch.zeros_like(steps), 0.5001)
+    checks.close("quantise largest", data[1, 0, 0, 0].float(), torch.tensor(127.0), 0)
+    names = sorted(quantise.quantised({"a": weight, "b": weight[:1], "c": weight}, keep=lambda name: name == "c"))
+    checks.close("quantised names", torch.tensor(float(names == ["a._data", "a._scale", "b", "c"])), torch.tensor(1.0), 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--goldens", required=True)
@@ -72,6 +88,7 @@ def main():
     model, case = os.path.join(args.goldens, "models", "sd15-tiny"), lambda n: os.path.join(args.goldens, "cases", n)
     checks = Checks()
     with torch.no_grad():
+        check_quantise(checks)
         check_unet(checks, model, case("trace-unet-sd15-tiny"))
         check_vae(checks, model, case("vae-sd15-tiny"))
         check_text(checks, os.path.join(args.goldens, "models", "sd15-inpaint9-tiny"), case("sd15-inpaint9-ddim"))

@@ -39,6 +39,12 @@ pal_dtype_name (PalDType dtype)
 }
 
 gboolean
+pal_dtype_is_float (PalDType dtype)
+{
+  return dtype == PAL_F32 || dtype == PAL_F16 || dtype == PAL_BF16;
+}
+
+gboolean
 pal_dtype_from_name (const gchar *name,
                      PalDType    *dtype)
 {

@@ -8,6 +8,7 @@
 
 gsize        pal_dtype_size (PalDType dtype);   /* bytes */
 const gchar *pal_dtype_name (PalDType dtype);   /* as safetensors writes it: "F16" */
+gboolean     pal_dtype_is_float (PalDType dtype);   /* of those that weights keep: not F64 */
 gboolean     pal_dtype_from_name (const gchar *name, PalDType *dtype);
 
 #define PAL_SHAPE(...)                                            \

@@ -30,6 +30,7 @@ typedef struct
   gfloat             *output;           /* [batch, h, w, L] */
   gfloat             *guided, *known;   /* [n] */
   gfloat             *context;          /* [batch, tokens, channels] */
+  gfloat             *vector;           /* [batch, vector_channels]; NULL for models without */
   gfloat             *tile_in, *tile_out;
   PalWindows          windows;
   PalBlend            blends[2];        /* one for each of the batch */
@@ -45,6 +46,7 @@ loop_clear (Loop *loop)
   g_free (loop->guided);
   g_free (loop->known);
   g_free (loop->context);
+  g_free (loop->vector);
   g_free (loop->tile_in);
   g_free (loop->tile_out);
   pal_blend_clear (&loop->blends[0]);
@@ -83,13 +85,37 @@ check_conditions (const PalDiffusion  *d,
   return FALSE;
 }
 
+/* What both prompts say, uncond first. */
+static gboolean
+join_conditions (Loop    *loop,
+                 GError **error)
+{
+  const PalDiffusion *d        = loop->d;
+  const PalCondition *all[]    = { d->uncond ? d->uncond : d->cond, d->cond };
+  gsize               batch    = (gsize) loop->batch;
+  gsize               per_text = (gsize) (d->cond->tokens * d->cond->channels);
+  gsize               labels   = (gsize) d->cond->vector_channels;
+
+  if (! alloc_floats (&loop->context, per_text * batch, error) ||
+      (labels > 0 && ! alloc_floats (&loop->vector, labels * batch, error)))
+    return FALSE;
+
+  for (gsize b = 0; b < batch; b++)
+    {
+      memcpy (loop->context + b * per_text, all[b]->states, per_text * sizeof (gfloat));
+      if (labels > 0)
+        memcpy (loop->vector + b * labels, all[b]->vector, labels * sizeof (gfloat));
+    }
+
+  return TRUE;
+}
+
 static gboolean
 loop_init (Loop                *loop,
            GError             **error)
 {
   const PalDiffusion *d        = loop->d;
   gsize               channels = (gsize) loop->denoiser->channels;
-  gsize               per_text = (gsize) (d->cond->tokens * d->cond->channels);
   gsize               batch, inputs;
   gint                window   = d->window > 0 ? d->window : MAX (d->width, d->height);
 
@@ -107,12 +133,8 @@ loop_init (Loop                *loop,
       ! alloc_floats (&loop->guided, loop->n, error) ||
       ! alloc_floats (&loop->output, loop->n * batch, error) ||
       ! alloc_floats (&loop->input, inputs, error) ||
-      ! alloc_floats (&loop->context, per_text * batch, error))
+      ! join_conditions (loop, error))
     return FALSE;
-
-  if (d->uncond)
-    memcpy (loop->context, d->uncond->states, per_text * sizeof (gfloat));
-  memcpy (loop->context + (batch - 1) * per_text, d->cond->states, per_text * sizeof (gfloat));
 
   if (pal_windows_count (&loop->windows) == 1)
     return TRUE;
@@ -170,9 +192,17 @@ denoise_window (Loop          *loop,
   if (g_cancellable_set_error_if_cancelled (loop->cancellable, error))
     return FALSE;
 
-  return loop->denoiser->denoise (loop->denoiser->data, loop->batch, rect.width, rect.height, input,
-                                  pal_sampling_timestep (d->sampling, call), loop->context,
-                                  d->cond->tokens, output, loop->cancellable, error);
+  return loop->denoiser->denoise (loop->denoiser->data,
+                                  &(PalDenoise) {
+                                    .batch    = loop->batch,
+                                    .width    = rect.width,
+                                    .height   = rect.height,
+                                    .x        = input,
+                                    .timestep = pal_sampling_timestep (d->sampling, call),
+                                    .tokens   = d->cond->tokens,
+                                    .context  = loop->context,
+                                    .vector   = loop->vector
+                                  }, output, loop->cancellable, error);
 }
 
 static gboolean
@@ -334,20 +364,13 @@ pal_diffuse_with (const PalDenoiser   *denoiser,
 }
 
 static gboolean
-denoise_by_model (gpointer       data,
-                  gint           batch,
-                  gint           width,
-                  gint           height,
-                  const gfloat  *x,
-                  gdouble        timestep,
-                  const gfloat  *context,
-                  gint64         tokens,
-                  gfloat        *out,
-                  GCancellable  *cancellable,
-                  GError       **error)
+denoise_by_model (gpointer           data,
+                  const PalDenoise  *call,
+                  gfloat            *out,
+                  GCancellable      *cancellable,
+                  GError           **error)
 {
-  return pal_model_denoise (data, batch, width, height, x, timestep, context, tokens, out,
-                            cancellable, error);
+  return pal_model_denoise (data, call, out, cancellable, error);
 }
 
 gboolean

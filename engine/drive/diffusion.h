@@ -52,8 +52,7 @@ typedef struct
 typedef struct
 {
   gint64   in_channels, channels;       /* 2 L + 1 and L when it takes a mask, else L and L */
-  gboolean (*denoise) (gpointer data, gint batch, gint width, gint height, const gfloat *x,
-                       gdouble timestep, const gfloat *context, gint64 tokens, gfloat *out,
+  gboolean (*denoise) (gpointer data, const PalDenoise *call, gfloat *out,
                        GCancellable *cancellable, GError **error);
   gpointer data;
 } PalDenoiser;

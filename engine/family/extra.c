@@ -9,6 +9,7 @@ static const struct
 {
   const gchar *field, *values[2];
 } choices[] = {
+  { "class_labels", { "none", "pooled-text" } },
   { "conditioning", { "inpaint-latent", NULL } },
   { "mask", { "nearest", "area" } },
   { "posterior", { "mean", NULL } },
@@ -89,6 +90,7 @@ pal_traits_read (const PalJson *extra, PalModelTraits *traits, GError **error)
   if (! read_choice (extra, "conditioning", &unused, error) ||
       ! read_choice (extra, "posterior", &unused, error) ||
       ! read_choice (extra, "mask", &traits->mask_area, error) ||
+      ! read_choice (extra, "class_labels", &traits->pooled_labels, error) ||
       ! read_window (extra, traits, error) ||
       (defaults &&
        ! pal_json_double (defaults, "restyle_guidance", &traits->restyle_guidance, error)))

@@ -69,11 +69,16 @@ record_denoise (PalTape *t, const PalParts *p, const Key *key)
 {
   PalShape shape = PAL_SHAPE (key->batch, key->height, key->width, p->unet.in_channels);
   PalShape text = PAL_SHAPE (key->batch, key->tokens, p->unet.cross_channels);
-  PalTensor *x = pal_input (t, "x", PAL_F32, shape);
-  PalTensor *timesteps = pal_input (t, "timesteps", PAL_F32, PAL_SHAPE (key->batch));
-  PalTensor *context = pal_input (t, "context", PAL_F32, text);
+  PalShape vector = PAL_SHAPE (key->batch, p->unet.vector_channels);
+  PalUnetInputs inputs = { .x = pal_input (t, "x", PAL_F32, shape),
+                           .timesteps = pal_input (t, "timesteps", PAL_F32,
+                                                   PAL_SHAPE (key->batch)),
+                           .context = pal_input (t, "context", PAL_F32, text) };
 
-  pal_output (t, "out", pal_unet (t, &p->unet, x, timesteps, context));
+  if (p->unet.vector_channels > 0)
+    inputs.vector = pal_input (t, "vector", PAL_F32, vector);
+
+  pal_output (t, "out", pal_unet (t, &p->unet, &inputs));
 }
 
 static const struct
@@ -347,6 +352,17 @@ pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat 
               }, 2, cancellable, error);
 }
 
+/* The pooled state: that of the end token. */
+static void
+pool (const PalClipConfig *clip, const gint32 *ids, PalCondition *out)
+{
+  gsize end = pal_clip_end (clip, ids, (gsize) out->tokens);
+
+  out->vector_channels = out->channels;
+  out->vector = g_memdup2 (out->states + end * (gsize) out->channels,
+                           (gsize) out->channels * sizeof (gfloat));
+}
+
 gboolean
 pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
                      GCancellable *cancellable, GError **error)
@@ -364,6 +380,9 @@ pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gc
       pal_condition_clear (out);
       return FALSE;
     }
+
+  if (model->parts->unet.vector_channels > 0)
+    pool (&model->parts->clip, ids, out);
 
   if (note)
     {
@@ -383,6 +402,7 @@ void
 pal_condition_clear (PalCondition *condition)
 {
   g_clear_pointer (&condition->states, g_free);
+  g_clear_pointer (&condition->vector, g_free);
 }
 
 /* moments: [n, 2 L] → mean, logvar: [n, L] */
@@ -460,30 +480,32 @@ pal_model_decode (PalModel *model, const gfloat *latent, gint width, gint height
 }
 
 gboolean
-pal_model_denoise (PalModel *model, gint batch, gint width, gint height,
-                   const gfloat *x, gdouble timestep, const gfloat *context, gint64 tokens,
-                   gfloat *out, GCancellable *cancellable, GError **error)
+pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
+                   GCancellable *cancellable, GError **error)
 {
   const PalUnetConfig *unet = &model->parts->unet;
-  Key key = { .call = CALL_DENOISE, .batch = batch, .height = height, .width = width,
-              .tokens = tokens };
-  gsize cells = (gsize) batch * (gsize) width * (gsize) height;
-  gsize states = (gsize) (batch * tokens * unet->cross_channels);
+  Key key = { .call = CALL_DENOISE, .batch = call->batch, .height = call->height,
+              .width = call->width, .tokens = call->tokens };
+  gsize batch = (gsize) call->batch, cells = batch * (gsize) call->width * (gsize) call->height;
+  gsize states = batch * (gsize) (call->tokens * unet->cross_channels);
+  gsize labels = batch * (gsize) unet->vector_channels;
   g_autofree gfloat *timesteps = NULL;
 
-  g_return_val_if_fail (batch > 0 && width > 0 && height > 0 && tokens > 0, FALSE);
+  g_return_val_if_fail (call->batch > 0 && call->width > 0 && call->height > 0, FALSE);
+  g_return_val_if_fail (call->tokens > 0 && (labels == 0 || call->vector), FALSE);
 
   timesteps = g_new (gfloat, batch);
-  for (gint i = 0; i < batch; i++)
-    timesteps[i] = (gfloat) timestep;
+  for (gsize i = 0; i < batch; i++)
+    timesteps[i] = (gfloat) call->timestep;
 
   return run (model, &key,
               (PalBinding[]) {
-                { "x", (gpointer) x, cells * (gsize) unet->in_channels * sizeof (gfloat) },
-                { "timesteps", timesteps, (gsize) batch * sizeof (gfloat) },
-                { "context", (gpointer) context, states * sizeof (gfloat) },
+                { "x", (gpointer) call->x, cells * (gsize) unet->in_channels * sizeof (gfloat) },
+                { "timesteps", timesteps, batch * sizeof (gfloat) },
+                { "context", (gpointer) call->context, states * sizeof (gfloat) },
                 { "out", out, cells * (gsize) unet->out_channels * sizeof (gfloat) },
-              }, 4, cancellable, error);
+                { "vector", (gpointer) call->vector, labels * sizeof (gfloat) },
+              }, labels > 0 ? 5 : 4, cancellable, error);
 }
 
 void

@@ -19,6 +19,8 @@ typedef struct
 {
   gint64  tokens, channels;
   gfloat *states;             /* [tokens, channels] */
+  gint64  vector_channels;
+  gfloat *vector;             /* [vector_channels] beside the states; NULL for models without */
 } PalCondition;
 
 void pal_condition_clear (PalCondition *condition);
@@ -37,6 +39,7 @@ gboolean pal_model_takes_mask (PalModel *model);
  * its model_index.json, else as the reference pipelines do. */
 typedef struct
 {
+  gboolean pooled_labels;     /* the denoiser's class labels are the text's pooled state */
   gboolean mask_area;         /* the mask goes to latent size by area means, not by nearest pixel */
   gdouble  restyle_guidance;  /* 0 = PalModelInfo's guidance */
   gint     window_px;         /* larger pictures are painted in windows of this side; 0 = whole */
@@ -68,11 +71,19 @@ gboolean pal_model_encode    (PalModel *model, const gfloat *image, gint width, 
 gboolean pal_model_decode    (PalModel *model, const gfloat *latent, gint width, gint height,
                               gfloat *image, GCancellable *cancellable, GError **error);
 
-/* x: [batch, h, w, in_channels], context: [batch, tokens, channels]
- * → out: [batch, h, w, out_channels]. */
-gboolean pal_model_denoise   (PalModel *model, gint batch, gint width, gint height,
-                              const gfloat *x, gdouble timestep,
-                              const gfloat *context, gint64 tokens, gfloat *out,
+/* What one call of the denoiser is given. */
+typedef struct
+{
+  gint          batch, width, height;
+  const gfloat *x;            /* [batch, h, w, in_channels] */
+  gdouble       timestep;
+  gint64        tokens;
+  const gfloat *context;      /* [batch, tokens, channels] */
+  const gfloat *vector;       /* [batch, vector_channels], or NULL: see PalCondition */
+} PalDenoise;
+
+/* → out: [batch, h, w, out_channels]. */
+gboolean pal_model_denoise   (PalModel *model, const PalDenoise *call, gfloat *out,
                               GCancellable *cancellable, GError **error);
 
 /* Of all programs recorded so far: the largest arena and its lower bound; weights. */

@@ -212,6 +212,41 @@ check_denoiser (PalParts *parts, GError **error)
   return TRUE;
 }
 
+/* A denoiser with class labels needs to be told what they are; the files of other
+ * programs do not say. */
+static gboolean
+check_labels (const PalParts *parts, GError **error)
+{
+  gint64 needed = parts->unet.vector_channels;
+
+  if (needed == 0)
+    return TRUE;
+
+  if (! parts->traits.pooled_labels)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                   "%s: the denoiser takes class labels (unet/config.json, \"class_embed_type\"), "
+                   "and %s does not say where they come from; if they are the text encoder's "
+                   "pooled state, add \"palimpsest\": { \"class_labels\": \"pooled-text\" }",
+                   parts->path, pal_json_label (parts->index));
+      return FALSE;
+    }
+
+  if (parts->clip.width != needed)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
+                   "%s: the text encoder's pooled state has %" G_GINT64_FORMAT " channels "
+                   "(text_encoder/config.json, \"hidden_size\"), and the denoiser expects class "
+                   "labels of %" G_GINT64_FORMAT " (unet/config.json, "
+                   "\"projection_class_embeddings_input_dim\"); use the text_encoder folder that "
+                   "belongs to this model",
+                   parts->path, parts->clip.width, needed);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
 static gboolean
 check_text (const PalParts *parts, GError **error)
 {
@@ -227,6 +262,9 @@ check_text (const PalParts *parts, GError **error)
                    parts->path, parts->clip.width, parts->unet.cross_channels);
       return FALSE;
     }
+
+  if (! check_labels (parts, error))
+    return FALSE;
 
   if (ids > (gsize) parts->clip.vocab)
     {

@@ -6,6 +6,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "io/json.h"
+#include "io/quantised.h"
 #include "io/weights.h"
 
 struct _PalWeights
@@ -13,9 +14,19 @@ struct _PalWeights
   gatomicrefcount refs;
   gchar          *label;
   GPtrArray      *files;        /* of PalSafetensors */
-  GPtrArray      *views;        /* of PalWeightView, owned by their files */
+  GPtrArray      *views;        /* of PalWeightView; their data belong to the files */
   GHashTable     *by_name;      /* gchar* → PalWeightView */
 };
+
+static void
+view_free (gpointer data)
+{
+  PalWeightView *view = data;
+
+  g_clear_pointer (&view->scale, view_free);
+  g_free (view->name);
+  g_free (view);
+}
 
 static PalWeights *
 weights_new (const gchar *label)
@@ -25,7 +36,7 @@ weights_new (const gchar *label)
   g_atomic_ref_count_init (&weights->refs);
   weights->label   = g_strdup (label);
   weights->files   = g_ptr_array_new_with_free_func ((GDestroyNotify) pal_safetensors_free);
-  weights->views   = g_ptr_array_new ();
+  weights->views   = g_ptr_array_new_with_free_func (view_free);
   weights->by_name = g_hash_table_new (g_str_hash, g_str_equal);
 
   return weights;
@@ -45,19 +56,32 @@ add_file (PalWeights  *weights,
 
   for (gsize i = 0; i < pal_safetensors_count (file); i++)
     {
-      const PalWeightView *view = pal_safetensors_entry (file, i);
+      const PalTensorEntry *entry = pal_safetensors_entry (file, i);
+      PalWeightView        *view  = g_new (PalWeightView, 1);
 
-      if (! g_hash_table_insert (weights->by_name, view->name, (gpointer) view))
+      *view = (PalWeightView) { .name = g_strdup (entry->name), .dtype = entry->dtype,
+                                .shape = entry->shape, .data = entry->data,
+                                .n_bytes = entry->n_bytes };
+      g_ptr_array_add (weights->views, view);
+
+      if (! g_hash_table_insert (weights->by_name, view->name, view))
         {
           g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
                        "%s: the tensor %s is already in another file of this part",
                        path, view->name);
           return FALSE;
         }
-      g_ptr_array_add (weights->views, (gpointer) view);
     }
 
   return TRUE;
+}
+
+/* When all files are there. */
+static gboolean
+join (PalWeights  *weights,
+      GError     **error)
+{
+  return pal_quantised_join (weights->views, weights->by_name, weights->label, error);
 }
 
 PalWeights *
@@ -66,7 +90,8 @@ pal_weights_open_file (const gchar *path,
 {
   g_autoptr (PalWeights) weights = weights_new (path);
 
-  return add_file (weights, path, error) ? g_steal_pointer (&weights) : NULL;
+  return add_file (weights, path, error) && join (weights, error) ? g_steal_pointer (&weights)
+                                                                  : NULL;
 }
 
 /* Opens each shard once and checks that it holds what the index promises. */
@@ -145,7 +170,8 @@ open_sharded (const gchar *folder,
       return NULL;
     }
 
-  return add_shards (weights, folder, map, error) ? g_steal_pointer (&weights) : NULL;
+  return add_shards (weights, folder, map, error) && join (weights, error)
+           ? g_steal_pointer (&weights) : NULL;
 }
 
 static gchar *
@@ -262,7 +288,11 @@ pal_weights_bytes (PalWeights *weights)
   guint64 n = 0;
 
   for (guint i = 0; i < weights->views->len; i++)
-    n += ((const PalWeightView *) g_ptr_array_index (weights->views, i))->n_bytes;
+    {
+      const PalWeightView *view = g_ptr_array_index (weights->views, i);
+
+      n += view->n_bytes + (view->scale ? view->scale->n_bytes : 0);
+    }
 
   return n;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The tensors of one part of a model, over one or several mapped files. */
+/* The tensors of one part of a model, over one or several mapped files. A weight that is
+ * stored as whole numbers and scales counts as one tensor. */
 
 #ifndef PAL_IO_WEIGHTS_H
 #define PAL_IO_WEIGHTS_H
@@ -7,7 +8,17 @@
 #include "pal-types.h"
 #include "io/safetensors.h"
 
-typedef PalTensorEntry PalWeightView;   /* bytes stay mapped while the weights live */
+typedef struct _PalWeightView PalWeightView;
+
+struct _PalWeightView
+{
+  gchar         *name;
+  PalDType       dtype;
+  PalShape       shape;
+  gconstpointer  data;        /* stays mapped while the weights live; not always aligned to dtype */
+  gsize          n_bytes;
+  PalWeightView *scale;       /* of I8: [M, 1, ..], each row's values are data * scale; else NULL */
+};
 
 /* folder/stem.safetensors, else the shards that folder/stem.safetensors.index.json
  * names, else folder/stem.fp16.safetensors. Errors say which files were looked for. */
@@ -20,7 +31,7 @@ void         pal_weights_unref       (PalWeights *weights);
 const PalWeightView *pal_weights_find (PalWeights *weights, const gchar *name);
 gsize        pal_weights_count       (PalWeights *weights);
 const PalWeightView *pal_weights_at  (PalWeights *weights, gsize index);
-guint64      pal_weights_parameters  (PalWeights *weights);   /* elements of all tensors */
+guint64      pal_weights_parameters  (PalWeights *weights);   /* elements, without scales */
 guint64      pal_weights_bytes       (PalWeights *weights);
 /* the dtype that most elements have */
 PalDType     pal_weights_precision   (PalWeights *weights);

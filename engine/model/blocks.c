@@ -6,7 +6,8 @@
  * Reference: huggingface/diffusers:src/diffusers/models/resnet.py@58eb52c0
  *   (Apache-2.0), class ResnetBlock2D.
  * Easy to get wrong: the embedding passes through SiLU before its projection, and is
- *   added before the second norm (guarded by the trace cases' resnets.*). */
+ *   added before the second norm (guarded by the trace cases' resnets.*), or scales by
+ *   1 + its first half and shifts by the second after it (trace-unet-labels-tiny). */
 
 #include "model/blocks.h"
 
@@ -15,15 +16,19 @@
 #include "base/error.h"
 
 PalTensor *
-pal_res_block (PalTape *t, PalTensor *x, PalTensor *emb, gint groups, gfloat eps)
+pal_res_block (PalTape *t, PalTensor *x, PalTensor *emb, const PalResBlock *options)
 {
-  PalGroupNorm norm = { .groups = groups, .eps = eps, .act = PAL_ACT_SILU };
-  PalTensor *h;
+  PalGroupNorm norm = { .groups = options->groups, .eps = options->eps, .act = PAL_ACT_SILU };
+  PalTensor *h, *change;
 
   h = pal_group_norm (t, x, "norm1", &norm);
   h = pal_conv2d (t, h, "conv1", NULL);
-  if (emb)
-    h = pal_add_channels (t, h, pal_linear (t, emb, "time_emb_proj", NULL));
+
+  change = emb ? pal_linear (t, emb, "time_emb_proj", NULL) : NULL;
+  if (options->modulate)
+    norm.modulation = change;
+  else if (change)
+    h = pal_add_channels (t, h, change);
   h = pal_group_norm (t, h, "norm2", &norm);
 
   if (pal_has_weight (t, "conv_shortcut.weight"))

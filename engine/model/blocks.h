@@ -8,10 +8,18 @@
 #include "io/json.h"
 #include "op/op.h"
 
-/* x: [B, H, W, C] → [B, H, W, C']. emb: [B, E], already activated, is projected and
- * added between the convolutions; NULL = none. Weights: norm1, conv1,
- * time_emb_proj, norm2, conv2, conv_shortcut (when C' != C). */
-PalTensor *pal_res_block (PalTape *t, PalTensor *x, PalTensor *emb, gint groups, gfloat eps);
+/* x: [B, H, W, C] → [B, H, W, C']. emb: [B, E], already activated, is projected to C'
+ * and added between the convolutions, or with modulate projected to 2 C' and scales and
+ * shifts the second norm's result; NULL = none. Weights: norm1, conv1, time_emb_proj,
+ * norm2, conv2, conv_shortcut (when C' != C). */
+typedef struct
+{
+  gint     groups;
+  gfloat   eps;
+  gboolean modulate;
+} PalResBlock;
+
+PalTensor *pal_res_block (PalTape *t, PalTensor *x, PalTensor *emb, const PalResBlock *options);
 
 /* Publishes x on a tracing tape as the result of the module "name"; returns x. */
 PalTensor *pal_publish   (PalTape *t, const gchar *name, PalTensor *x);

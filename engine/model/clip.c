@@ -9,7 +9,9 @@
  *   - attention is causal, and padding is not masked;
  *   - norms stand before attention and before the feed-forward part;
  *   - the activation differs between checkpoints (quick_gelu, gelu): from the file;
- *   - files written by transformers 5 have no "text_model." in front of their names. */
+ *   - files written by transformers 5 have no "text_model." in front of their names;
+ *   - old configurations say 2 for the end token, whatever it is, and leave it to be
+ *     found as the largest id (guarded by te1.*.pooler_output). */
 
 #include "model/clip.h"
 
@@ -125,4 +127,20 @@ pal_clip (PalTape *t, const PalClipConfig *c, PalTensor *ids)
 
   pal_enter (t, "text_model");
   return pal_leave (t, transformer (t, c, ids));
+}
+
+gsize
+pal_clip_end (const PalClipConfig *c, const gint32 *ids, gsize tokens)
+{
+  gsize largest = 0;
+
+  for (gsize i = 0; i < tokens; i++)
+    {
+      if (c->eos_id != 2 && ids[i] == c->eos_id)
+        return i;
+      if (ids[i] > ids[largest])
+        largest = i;
+    }
+
+  return c->eos_id == 2 ? largest : 0;
 }

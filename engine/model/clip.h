@@ -23,4 +23,8 @@ gboolean   pal_clip_config_read (const PalJson *json, PalClipConfig *config, GEr
  * them. */
 PalTensor *pal_clip (PalTape *tape, const PalClipConfig *config, PalTensor *ids);
 
+/* Position of the token whose last hidden state stands for the whole text: the first
+ * end token, or 0 without one. */
+gsize      pal_clip_end (const PalClipConfig *config, const gint32 *ids, gsize tokens);
+
 #endif

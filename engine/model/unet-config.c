@@ -18,7 +18,6 @@ static const PalFixedField fixed_fields[] = {
   { "addition_embed_type", "null" },
   { "attention_type", "default" },
   { "center_input_sample", "false" },
-  { "class_embed_type", "null" },
   { "class_embeddings_concat", "false" },
   { "cross_attention_norm", "null" },
   { "downsample_padding", "1" },
@@ -32,7 +31,6 @@ static const PalFixedField fixed_fields[] = {
   { "only_cross_attention", "false" },
   { "resnet_out_scale_factor", "1" },
   { "resnet_skip_time_act", "false" },
-  { "resnet_time_scale_shift", "default" },
   { "reverse_transformer_layers_per_block", "null" },
   { "time_cond_proj_dim", "null" },
   { "time_embedding_act_fn", "null" },
@@ -48,6 +46,51 @@ unsupported (const PalJson *json, const gchar *field, const gchar *value, const 
                "%s: \"%s\" has %s, and only %s are supported",
                pal_json_label (json), field, value, built);
   return FALSE;
+}
+
+/* *is_second: whether the field holds the second of the two values that are built. first
+ * NULL: no value at all. */
+static gboolean
+read_choice (const PalJson *json, const gchar *field, const gchar *first, const gchar *second,
+             gboolean *is_second, GError **error)
+{
+  g_autofree gchar *value = NULL;
+
+  if (! pal_json_string (json, field, &value, error))
+    return FALSE;
+
+  *is_second = g_strcmp0 (value, second) == 0;
+  if (! value || *is_second || g_strcmp0 (value, first) == 0)
+    return TRUE;
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+               "%s: \"%s\" is %s, and only %s and %s are supported",
+               pal_json_label (json), field, value, first ? first : "a model without it", second);
+  return FALSE;
+}
+
+/* The vector beside the text. Its width has no default. */
+static gboolean
+read_vector (const PalJson *json, PalUnetConfig *config, GError **error)
+{
+  const gchar *field = "projection_class_embeddings_input_dim";
+  gboolean projected;
+
+  if (! read_choice (json, "class_embed_type", NULL, "projection", &projected, error))
+    return FALSE;
+
+  if (! projected)
+    return TRUE;
+
+  if (! pal_json_has (json, field))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                   "%s: \"class_embed_type\" is projection, and \"%s\" is missing",
+                   pal_json_label (json), field);
+      return FALSE;
+    }
+
+  return pal_config_range (json, field, 1, 65536, &config->vector_channels, error);
 }
 
 /* out[i]: whether block i has attention. plain and attending: the two class names. */
@@ -228,6 +271,9 @@ pal_unet_config_read (const PalJson *json, PalUnetConfig *config, GError **error
       ! pal_json_double (json, "freq_shift", &shift, error) ||
       ! pal_json_bool (json, "flip_sin_to_cos", &config->flip_sin_to_cos, error) ||
       ! pal_json_ints (json, "sample_size", size, G_N_ELEMENTS (size), &n, error) ||
+      ! read_choice (json, "resnet_time_scale_shift", "default", "scale_shift",
+                     &config->time_modulates, error) ||
+      ! read_vector (json, config, error) ||
       ! read_levels (json, config, error) ||
       ! read_mid_block (json, config, error) ||
       ! read_cross_channels (json, config, error))

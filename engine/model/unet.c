@@ -12,7 +12,9 @@
  *   - the down path keeps a skip of conv_in, of every layer and of every
  *     downsampler; the up path takes them from the end, one layer more a level;
  *   - growing back from an odd side goes to the skip's size, not to twice the side
- *     (guarded by trace-unet-odd-*). */
+ *     (guarded by trace-unet-odd-*);
+ *   - the vector's embedding is added before the SiLU that all residual blocks share
+ *     (guarded by trace-unet-labels-*). */
 
 #include "model/unet.h"
 
@@ -44,18 +46,28 @@ pop (Unet *u)
   return u->skips[--u->n_skips];
 }
 
-/* timesteps: [B] → [B, E] */
+/* x: [B, K] → [B, E], plus what is embedded already or NULL */
 static PalTensor *
-time_embedding (PalTape *t, const PalUnetConfig *c, PalTensor *timesteps)
+embed (PalTape *t, const gchar *name, PalTensor *x, PalTensor *others)
+{
+  pal_enter (t, "%s", name);
+  x = pal_linear (t, x, "linear_1", &(PalLinear) { .act = PAL_ACT_SILU });
+  x = pal_leave (t, pal_linear (t, x, "linear_2", NULL));
+
+  return others ? pal_add (t, x, others) : x;
+}
+
+/* Time, and the vector when there is one: [B, E], not activated */
+static PalTensor *
+embedding (PalTape *t, const PalUnetConfig *c, const PalUnetInputs *inputs)
 {
   PalTensor *x;
 
-  x = pal_timestep_embed (t, timesteps, c->levels[0].channels, c->flip_sin_to_cos, c->freq_shift);
-  x = pal_publish (t, "time_proj", x);
+  x = pal_timestep_embed (t, inputs->timesteps, c->levels[0].channels, c->flip_sin_to_cos,
+                          c->freq_shift);
+  x = embed (t, "time_embedding", pal_publish (t, "time_proj", x), NULL);
 
-  pal_enter (t, "time_embedding");
-  x = pal_linear (t, x, "linear_1", &(PalLinear) { .act = PAL_ACT_SILU });
-  return pal_leave (t, pal_linear (t, x, "linear_2", NULL));
+  return c->vector_channels > 0 ? embed (t, "class_embedding", inputs->vector, x) : x;
 }
 
 /* h: [B, T, C], context: [B, S, K] → x + attention, [B, T, C] */
@@ -119,8 +131,11 @@ static PalTensor *
 layer (PalTape *t, const Unet *u, const PalUnetLevel *level, gboolean attention, gint i,
        PalTensor *x)
 {
+  const PalResBlock block = { .groups = u->config->norm_groups, .eps = u->config->norm_eps,
+                              .modulate = u->config->time_modulates };
+
   pal_enter (t, "resnets.%d", i);
-  x = pal_leave (t, pal_res_block (t, x, u->emb, u->config->norm_groups, u->config->norm_eps));
+  x = pal_leave (t, pal_res_block (t, x, u->emb, &block));
 
   if (attention)
     {
@@ -182,13 +197,13 @@ up_block (PalTape *t, Unet *u, guint i, PalTensor *x)
 }
 
 PalTensor *
-pal_unet (PalTape *t, const PalUnetConfig *c,
-          PalTensor *x, PalTensor *timesteps, PalTensor *context)
+pal_unet (PalTape *t, const PalUnetConfig *c, const PalUnetInputs *inputs)
 {
-  Unet u = { .config = c, .context = context };
+  Unet u = { .config = c, .context = inputs->context };
+  PalTensor *x;
 
-  u.emb = pal_act (t, time_embedding (t, c, timesteps), PAL_ACT_SILU);
-  x = push (&u, pal_publish (t, "conv_in", pal_conv2d (t, x, "conv_in", NULL)));
+  u.emb = pal_act (t, embedding (t, c, inputs), PAL_ACT_SILU);
+  x = push (&u, pal_publish (t, "conv_in", pal_conv2d (t, inputs->x, "conv_in", NULL)));
 
   for (guint i = 0; i < c->n_levels; i++)
     {

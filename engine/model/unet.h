@@ -24,23 +24,32 @@ typedef struct
 typedef struct
 {
   gint64       in_channels, out_channels, cross_channels;
+  gint64       vector_channels;   /* of the vector beside the text; 0 = it takes none */
   PalUnetLevel levels[PAL_UNET_MAX_LEVELS];
   guint        n_levels;
   gint         norm_groups;
   gfloat       norm_eps;
+  gboolean     time_modulates;    /* the embedding scales and shifts instead of being added */
   gboolean     flip_sin_to_cos;
   gfloat       freq_shift;
-  gint         mid_resnets;   /* 2 around the attention, 1 without it, 0 = no middle block */
+  gint         mid_resnets;       /* 2 around the attention, 1 without it, 0 = no middle block */
   gboolean     mid_attention;
-  gint         sample_size;   /* latent px of the training size; 0 = not said */
+  gint         sample_size;       /* latent px of the training size; 0 = not said */
 } PalUnetConfig;
 
 /* From unet/config.json; UNSUPPORTED names the field when a value is not built. */
 gboolean   pal_unet_config_read (const PalJson *json, PalUnetConfig *config, GError **error);
 
-/* x: [B, H, W, in_channels], timesteps: [B], context: [B, T, cross_channels]
- * → [B, H, W, out_channels]. H and W need not be multiples of anything. */
-PalTensor *pal_unet (PalTape *tape, const PalUnetConfig *config,
-                     PalTensor *x, PalTensor *timesteps, PalTensor *context);
+typedef struct
+{
+  PalTensor *x;               /* [B, H, W, in_channels] */
+  PalTensor *timesteps;       /* [B] */
+  PalTensor *context;         /* [B, T, cross_channels] */
+  PalTensor *vector;          /* [B, vector_channels], joins the embedding of the time; NULL when
+                               * vector_channels is 0 */
+} PalUnetInputs;
+
+/* → [B, H, W, out_channels]. H and W need not be multiples of anything. */
+PalTensor *pal_unet (PalTape *tape, const PalUnetConfig *config, const PalUnetInputs *inputs);
 
 #endif

@@ -50,10 +50,12 @@ attention (PalTape *t, const PalVaeConfig *c, PalTensor *x)
 static PalTensor *
 resnets (PalTape *t, const PalVaeConfig *c, gint first, gint n, PalTensor *x)
 {
+  const PalResBlock norm = { .groups = c->norm_groups, .eps = EPS };
+
   for (gint i = first; i < first + n; i++)
     {
       pal_enter (t, "resnets.%d", i);
-      x = pal_leave (t, pal_res_block (t, x, NULL, c->norm_groups, EPS));
+      x = pal_leave (t, pal_res_block (t, x, NULL, &norm));
     }
 
   return x;

@@ -40,8 +40,8 @@ conv_emit (PalEmit *emit, const PalStep *step, GError **error)
 
   pal_emit_begin (emit, c->row, "%s", pal_op_loader (step->weight[0]));
   pal_emit_tensor (emit, step->in[0]);
-  pal_emit_weight (emit, step->weight[0]);
-  pal_emit_weight (emit, step->weight[1]);
+  for (guint i = 0; i < step->n_weights; i++)
+    pal_emit_weight (emit, step->weight[i]);
   pal_emit_tensor (emit, step->n_in > 1 ? step->in[1] : step->out);
   pal_emit_tensor (emit, step->out);
   for (guint i = 0; i < G_N_ELEMENTS (geometry); i++)
@@ -101,6 +101,7 @@ record (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const C
   if (options->residual)
     pal_step_input (step, options->residual);
   pal_step_weight (step, weight);
+  pal_step_weight (step, weight->scale);
   pal_step_weight (step, bias);
 
   return pal_step_output (tape, step, PAL_F32, shape);
@@ -131,6 +132,8 @@ convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const
                                              "input's, or one less" :
                                              "the input is smaller than the kernel");
 
+  if (weight->scale)
+    conv.flags |= PAL_END_SCALE;
   if (bias)
     conv.flags |= PAL_END_BIAS;
   if (options->residual)

@@ -14,17 +14,18 @@ embed_emit (PalEmit *emit, const PalStep *step, GError **error)
   const Embed      *e     = step->options;
   const PalRowsView out   = pal_op_rows (pal_shape_of (step->out));
   const PalShape    ids   = pal_shape_of (step->in[0]);
-  const PalWeight  *table = step->weight[0], *positions = step->weight[1];
+  const PalWeight  *table = step->weight[0], *positions = step->weight[2];
 
   pal_emit_begin (emit, e->row, "%s", pal_op_loader (table));
   pal_emit_tensor (emit, step->in[0]);
-  pal_emit_weight (emit, table);
-  pal_emit_weight (emit, positions);
+  for (guint i = 0; i < step->n_weights; i++)
+    pal_emit_weight (emit, step->weight[i]);
   pal_emit_tensor (emit, step->out);
   pal_emit_int (emit, (gint32) out.columns);
   pal_emit_int (emit, (gint32) table->view->shape.d[0]);
   pal_emit_int (emit, (gint32) ids.d[ids.n - 1]);
   pal_emit_int (emit, positions != NULL);
+  pal_emit_int (emit, table->scale != NULL);
 
   return pal_op_go (emit, e->row, PAL_OP_PARTS (out.columns, (gint64) e->row->tile.columns),
                     out.rows, 1, error);
@@ -79,7 +80,9 @@ pal_embed (PalTape *tape, PalTensor *ids, const gchar *name, const gchar *positi
   step = pal_step_new (tape, &embed_op, &e, sizeof e);
   pal_step_input (step, ids);
   pal_step_weight (step, table);
+  pal_step_weight (step, table->scale);
   pal_step_weight (step, positions);
+  pal_step_weight (step, positions ? positions->scale : NULL);
 
   return pal_step_output (tape, step, PAL_F32, out);
 }

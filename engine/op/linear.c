@@ -20,8 +20,8 @@ product_emit (PalEmit *emit, const PalStep *step, GError **error)
 
   pal_emit_begin (emit, p->row, "%s", pal_op_loader (step->weight[0]));
   pal_emit_tensor (emit, step->in[0]);
-  pal_emit_weight (emit, step->weight[0]);
-  pal_emit_weight (emit, step->weight[1]);
+  for (guint i = 0; i < step->n_weights; i++)
+    pal_emit_weight (emit, step->weight[i]);
   pal_emit_tensor (emit, step->n_in > 1 ? step->in[1] : step->out);
   pal_emit_tensor (emit, step->out);
   pal_emit_int (emit, (gint32) x.rows);
@@ -58,6 +58,8 @@ pal_op_product (PalTape *tape, PalTensor *x, const PalKernelRow *row, PalWeight 
     return pal_op_clash (tape, weight->view->name, shape, pal_shape_of (end->residual),
                          "the result and the residual must have one shape");
 
+  if (weight->scale)
+    product.flags |= PAL_END_SCALE;
   if (bias)
     product.flags |= PAL_END_BIAS;
   if (end->residual)
@@ -68,6 +70,7 @@ pal_op_product (PalTape *tape, PalTensor *x, const PalKernelRow *row, PalWeight 
   if (end->residual)
     pal_step_input (step, end->residual);
   pal_step_weight (step, weight);
+  pal_step_weight (step, weight->scale);
   pal_step_weight (step, bias);
 
   return pal_step_output (tape, step, PAL_F32, shape);

@@ -35,13 +35,16 @@ emit_factors (PalEmit *emit, const PalStep *step, const GroupNorm *g, GError **e
 {
   pal_emit_begin (emit, g->factors, "%s", "");
   pal_emit_tensor (emit, step->scratch[0]);
+  pal_emit_tensor (emit, step->in[step->n_in - 1]);
   pal_emit_tensor (emit, step->scratch[1]);
   pal_emit_weight (emit, step->weight[0]);
+  pal_emit_weight (emit, step->weight[1]);
   pal_emit_int (emit, g->positions);
   pal_emit_int (emit, g->channels);
   pal_emit_int (emit, g->chunk);
   pal_emit_int (emit, g->groups);
   pal_emit_float (emit, g->eps);
+  pal_emit_int (emit, step->n_in > 1);
 
   return pal_op_go (emit, g->factors, g->groups, g->batch, 1, error);
 }
@@ -52,7 +55,6 @@ emit_apply (PalEmit *emit, const PalStep *step, const GroupNorm *g, GError **err
   pal_emit_begin (emit, g->apply, "%s", "");
   pal_emit_tensor (emit, step->in[0]);
   pal_emit_tensor (emit, step->scratch[1]);
-  pal_emit_weight (emit, step->weight[1]);
   pal_emit_tensor (emit, step->out);
   pal_emit_int (emit, g->positions);
   pal_emit_int (emit, g->channels);
@@ -77,18 +79,36 @@ record_group_norm (PalTape         *tape,
                    PalTensor       *x,
                    PalWeight       *weight,
                    PalWeight       *bias,
+                   PalTensor       *modulation,
                    const GroupNorm *g)
 {
   PalStep *step = pal_step_new (tape, &group_norm_op, g, sizeof *g);
 
   pal_step_input (step, x);
+  if (modulation)
+    pal_step_input (step, modulation);
   pal_step_weight (step, weight);
   pal_step_weight (step, bias);
   pal_step_scratch (tape, step, PAL_F32,
                     PAL_SHAPE (g->batch, PAL_OP_PARTS (g->positions, g->chunk), 2, g->channels));
-  pal_step_scratch (tape, step, PAL_F32, PAL_SHAPE (g->batch, 2, g->channels));
+  pal_step_scratch (tape, step, PAL_F32, PAL_SHAPE (g->batch, 3, g->channels));
 
   return pal_step_output (tape, step, PAL_F32, pal_shape_of (x));
+}
+
+static gboolean
+check_modulation (PalTape *tape, const gchar *name, PalShape x, const PalTensor *modulation)
+{
+  const PalShape shape = pal_shape_of (modulation);
+
+  if (! pal_op_takes (tape, "group_norm", modulation, PAL_F32, 2))
+    return FALSE;
+
+  if (pal_shape_equal (shape, PAL_SHAPE (x.d[0], 2 * x.d[x.n - 1])))
+    return TRUE;
+
+  pal_op_clash (tape, name, x, shape, "[B, .., C] is modulated by [B, 2 C]");
+  return FALSE;
 }
 
 PalTensor *
@@ -126,10 +146,11 @@ pal_group_norm (PalTape *tape, PalTensor *x, const gchar *name, const PalGroupNo
 
   weight = pal_op_vector (tape, name, "weight", g.channels, TRUE);
   bias   = pal_op_vector (tape, name, "bias", g.channels, TRUE);
-  if (pal_tape_failed (tape))
+  if (pal_tape_failed (tape) ||
+      (options->modulation && ! check_modulation (tape, name, shape, options->modulation)))
     return x;
 
-  return record_group_norm (tape, x, weight, bias, &g);
+  return record_group_norm (tape, x, weight, bias, options->modulation, &g);
 }
 
 typedef struct

@@ -50,12 +50,13 @@ typedef struct
 PalTensor *pal_conv2d (PalTape *tape, PalTensor *x, const gchar *name, const PalConv *options);
 
 /* x: [B, .., C], name.weight, name.bias: [C] → same. Mean and variance over a group's
- * channels and all positions of one batch entry; then act. */
+ * channels and all positions of one batch entry; then modulation, then act. */
 typedef struct
 {
-  gint   groups;
-  gfloat eps;
-  PalAct act;
+  gint       groups;
+  gfloat     eps;
+  PalTensor *modulation;      /* [B, 2 C] or NULL: times 1 + the first half, plus the second */
+  PalAct     act;
 } PalGroupNorm;
 
 PalTensor *pal_group_norm (PalTape *tape, PalTensor *x, const gchar *name,

@@ -49,7 +49,8 @@ enum
 {
   PAL_END_BIAS           = 1 << 0,
   PAL_END_RESIDUAL       = 1 << 1,
-  PAL_END_RESIDUAL_FIRST = 1 << 2
+  PAL_END_RESIDUAL_FIRST = 1 << 2,
+  PAL_END_SCALE          = 1 << 3
 };
 
 /* The end of a product: shared by pal_linear () and pal_conv2d (). */

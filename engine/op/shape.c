@@ -98,6 +98,7 @@ pal_op_loader (const PalWeight *weight)
     [PAL_F32]  = "-DWEIGHT_F32",
     [PAL_F16]  = "-DWEIGHT_F16",
     [PAL_BF16] = "-DWEIGHT_BF16",
+    [PAL_I8]   = "-DWEIGHT_I8",
   };
 
   g_assert (loaders[weight->dtype]);

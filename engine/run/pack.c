@@ -42,10 +42,12 @@ panels_of (const PalWeightView *view,
   return p;
 }
 
+/* Whether the device gets the values as they are stored. */
 static gboolean
-is_stored_float (PalDType dtype)
+is_kept (const PalWeightView *view,
+         PalPacking           packing)
 {
-  return dtype == PAL_F32 || dtype == PAL_F16 || dtype == PAL_BF16;
+  return packing != PAL_PACK_VECTOR && (pal_dtype_is_float (view->dtype) || view->scale);
 }
 
 gboolean
@@ -75,12 +77,19 @@ pal_pack_size (const PalWeightView  *view,
       return FALSE;
     }
 
-  if (packing != PAL_PACK_VECTOR && ! is_stored_float (view->dtype) &&
-      view->dtype != PAL_F64)
+  if (packing != PAL_PACK_VECTOR && ! is_kept (view, packing) && view->dtype != PAL_F64)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                   "The tensor “%s” is of the type %s; weights must be F32, F16, BF16 or "
-                   "F64", view->name, pal_dtype_name (view->dtype));
+                   "The tensor “%s” is of the type %s; weights must be F32, F16, BF16, F64 or "
+                   "I8 with scales", view->name, pal_dtype_name (view->dtype));
+      return FALSE;
+    }
+
+  if (packing == PAL_PACK_VECTOR && view->scale)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                   "The tensor “%s” is I8 with scales, which only matrices and convolutions "
+                   "may be", view->name);
       return FALSE;
     }
 
@@ -91,14 +100,19 @@ pal_pack_size (const PalWeightView  *view,
       count = count / n * ((n + panel - 1) / panel * panel);
     }
 
-  *dtype   = packing != PAL_PACK_VECTOR && is_stored_float (view->dtype) ? view->dtype
-                                                                         : PAL_F32;
+  *dtype   = is_kept (view, packing) ? view->dtype : PAL_F32;
   *n_bytes = count * pal_dtype_size (*dtype);
 
   return TRUE;
 }
 
 /* Files guarantee no alignment. */
+
+static inline guint8
+load8 (const guint8 *p)
+{
+  return *p;
+}
 
 static inline guint16
 load16 (const guint8 *p)
@@ -158,6 +172,9 @@ all_finite (const guint8 *data,
   const gsize   whole = n / BLOCK * BLOCK, rest = n - whole;
   guint32       carry = 0;
 
+  if (mask == 0)
+    return TRUE;
+
   if (pal_dtype_size (dtype) == 2)
     {
       for (gsize i = 0; i < whole; i += BLOCK)
@@ -185,51 +202,34 @@ refuse (const PalWeightView  *view,
   return FALSE;
 }
 
-/* One panel: rows [first, first + rows) of [N, C, taps], all of dtype size 2 or 4. */
+/* One panel: rows [first, first + rows) of [N, C, taps], of 1, 2 or 4 bytes an element. */
+#define TURN(bits)                                                           \
+  static void                                                                \
+  turn_##bits (const guint8 *src,                                            \
+               const Panels *p,                                              \
+               gsize         first,                                          \
+               gsize         rows,                                           \
+               gpointer      out)                                            \
+  {                                                                          \
+    const gsize size = bits / 8, row_bytes = size * p->channels * p->taps;   \
+                                                                             \
+    src += first * row_bytes;                                                \
+    for (gsize c0 = 0; c0 < p->channels; c0 += CHUNK)                        \
+      for (gsize t = 0; t < p->taps; t++)                                    \
+        for (gsize c = c0; c < MIN (c0 + CHUNK, p->channels); c++)           \
+          {                                                                  \
+            const guint8   *from = src + size * (c * p->taps + t);           \
+            guint##bits    *to   = (guint##bits *) out +                     \
+                                   (t * p->channels + c) * p->panel;         \
+                                                                             \
+            for (gsize j = 0; j < rows; j++, from += row_bytes)              \
+              to[j] = load##bits (from);                                     \
+          }                                                                  \
+  }
 
-static void
-turn_16 (const guint8 *src,
-         const Panels *p,
-         gsize         first,
-         gsize         rows,
-         guint16      *dst)
-{
-  const gsize row_bytes = 2 * p->channels * p->taps;
-
-  src += first * row_bytes;
-  for (gsize c0 = 0; c0 < p->channels; c0 += CHUNK)
-    for (gsize t = 0; t < p->taps; t++)
-      for (gsize c = c0; c < MIN (c0 + CHUNK, p->channels); c++)
-        {
-          const guint8 *from = src + 2 * (c * p->taps + t);
-          guint16      *to   = dst + (t * p->channels + c) * p->panel;
-
-          for (gsize j = 0; j < rows; j++, from += row_bytes)
-            to[j] = load16 (from);
-        }
-}
-
-static void
-turn_32 (const guint8 *src,
-         const Panels *p,
-         gsize         first,
-         gsize         rows,
-         guint32      *dst)
-{
-  const gsize row_bytes = 4 * p->channels * p->taps;
-
-  src += first * row_bytes;
-  for (gsize c0 = 0; c0 < p->channels; c0 += CHUNK)
-    for (gsize t = 0; t < p->taps; t++)
-      for (gsize c = c0; c < MIN (c0 + CHUNK, p->channels); c++)
-        {
-          const guint8 *from = src + 4 * (c * p->taps + t);
-          guint32      *to   = dst + (t * p->channels + c) * p->panel;
-
-          for (gsize j = 0; j < rows; j++, from += row_bytes)
-            to[j] = load32 (from);
-        }
-}
+TURN (8)
+TURN (16)
+TURN (32)
 
 /* A range of panels, for one thread. */
 typedef struct
@@ -262,10 +262,12 @@ pack_range (gpointer data)
       if (rows < p->panel)
         memset (dst, 0, k * p->panel * size);
 
-      if (size == 2)
-        turn_16 (src, p, row, rows, (guint16 *) (gpointer) dst);
+      if (size == 1)
+        turn_8 (src, p, row, rows, dst);
+      else if (size == 2)
+        turn_16 (src, p, row, rows, dst);
       else
-        turn_32 (src, p, row, rows, (guint32 *) (gpointer) dst);
+        turn_32 (src, p, row, rows, dst);
     }
 
   return NULL;

@@ -77,11 +77,11 @@ static PalWeight *
 weight_new (const PalWeightView *view,
             PalPacking           packing,
             guint                panel,
-            const gchar         *key)
+            gchar               *key)
 {
   PalWeight *weight = g_new0 (PalWeight, 1);
 
-  weight->key     = g_strdup (key);
+  weight->key     = key;
   weight->view    = view;
   weight->packing = packing;
   weight->panel   = panel;
@@ -93,25 +93,41 @@ weight_new (const PalWeightView *view,
   return weight;
 }
 
+/* The entry of a view, and of its scale; the lock is held. */
+static PalWeight *
+entry_of (PalResidency        *residency,
+          const PalWeightView *view,
+          PalPacking           packing,
+          guint                panel)
+{
+  g_autofree gchar *key = g_strdup_printf ("%s/%d/%u", view->name, packing,
+                                           packing == PAL_PACK_PANELS ? panel : 0);
+  PalWeight        *weight = g_hash_table_lookup (residency->table, key);
+
+  if (! weight)
+    {
+      weight = weight_new (view, packing, panel, g_steal_pointer (&key));
+      g_hash_table_insert (residency->table, weight->key, weight);
+      if (view->scale)
+        weight->scale = entry_of (residency, view->scale, PAL_PACK_VECTOR, 0);
+    }
+
+  return weight;
+}
+
 PalWeight *
 pal_residency_find (PalResidency *residency,
                     const gchar  *name,
                     PalPacking    packing,
                     guint         panel)
 {
-  g_autofree gchar *key = g_strdup_printf ("%s/%d/%u", name, packing,
-                                           packing == PAL_PACK_PANELS ? panel : 0);
-  const PalWeightView *view;
-  PalWeight           *weight;
+  const PalWeightView *view   = pal_weights_find (residency->weights, name);
+  PalWeight           *weight = NULL;
 
   g_mutex_lock (&residency->lock);
 
-  weight = g_hash_table_lookup (residency->table, key);
-  if (! weight && (view = pal_weights_find (residency->weights, name)))
-    {
-      weight = weight_new (view, packing, panel, key);
-      g_hash_table_insert (residency->table, weight->key, weight);
-    }
+  if (view)
+    weight = entry_of (residency, view, packing, panel);
 
   g_mutex_unlock (&residency->lock);
 

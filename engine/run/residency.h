@@ -7,8 +7,8 @@
 #include "cl/device.h"
 #include "io/weights.h"
 
-/* How kernels read a weight. The stored dtype (F32, F16, BF16) is kept but for
- * VECTOR, which is widened to F32. */
+/* How kernels read a weight. The stored dtype (F32, F16, BF16, I8 with scales) is kept
+ * but for VECTOR, which is widened to F32. */
 typedef enum
 {
   PAL_PACK_VECTOR,            /* [N] or any small tensor, F32, as stored */
@@ -29,6 +29,7 @@ struct _PalWeight
   PalDType             dtype;     /* on the device */
   gsize                n_bytes;   /* on the device */
   PalBuffer           *buffer;    /* NULL until uploaded */
+  PalWeight           *scale;     /* of I8: VECTOR of a scale for each row; else NULL */
 };
 
 PalResidency *pal_residency_new      (PalDevice *device, PalWeights *weights);

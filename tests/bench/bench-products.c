@@ -22,12 +22,14 @@ static const Shape shapes[] = {
   { "conv 3x3 320>320 @64",         3, 64,  320,  320,   PAL_F32 },
   { "conv 3x3 320>320 @64, half",   3, 64,  320,  320,   PAL_F16 },
   { "conv 3x3 640>640 @32, half",   3, 32,  640,  640,   PAL_F16 },
+  { "conv 3x3 640>640 @32, int8",   3, 32,  640,  640,   PAL_I8  },
   { "conv 3x3 1280>1280 @16, half", 3, 16,  1280, 1280,  PAL_F16 },
   { "conv 3x3 1280>1280 @8, half",  3, 8,   1280, 1280,  PAL_F16 },
   { "conv 3x3 256>256 @128",        3, 128, 256,  256,   PAL_F32 },
   { "linear 320>320 @4096",         1, 64,  320,  320,   PAL_F32 },
   { "linear 320>2560 @4096, half",  1, 64,  320,  2560,  PAL_F16 },
   { "linear 1280>10240 @256, half", 1, 16,  1280, 10240, PAL_F16 },
+  { "linear 1280>10240 @256, int8", 1, 16,  1280, 10240, PAL_I8  },
   { "attention 8 x 40 @4096",       0, 64,  8,    40,    PAL_F32 },
   { "attention 8 x 80 @1024",       0, 32,  8,    80,    PAL_F32 },
   { "attention 1 x 512 @4096",      0, 64,  1,    512,   PAL_F32 },
@@ -111,28 +113,42 @@ record (const Shape *s, PalResidency *residency, guint n)
   return program;
 }
 
+/* "c.weight", or for attention, which has none, anything. */
+static PalWeights *
+weights_of (const Shape *s)
+{
+  const gsize         count = s->kernel ? (gsize) s->m * s->c * s->kernel * s->kernel : 1;
+  const PalShape      shape = s->kernel ? PAL_SHAPE (s->m, s->c, s->kernel, s->kernel)
+                                        : PAL_SHAPE (1, 1, 1, 1);
+  g_autofree gfloat  *values = noise (count);
+  g_autofree guint16 *halves = g_new (guint16, count);
+  g_autofree gint8   *whole  = g_new (gint8, count);
+  const TestTensor    floats = { "c.weight", s->dtype, shape,
+                                 s->dtype == PAL_F16 ? (gpointer) halves : (gpointer) values };
+  const TestTensor    scaled[] = { { "c.weight._data", PAL_I8, shape, whole },
+                                   { "c.weight._scale", PAL_F32,
+                                     PAL_SHAPE (shape.d[0], 1, 1, 1), values } };
+
+  for (gsize i = 0; i < count; i++)
+    {
+      halves[i] = pal_half_from_float (values[i]);
+      whole[i]  = (gint8) (127.0f * values[i]);
+    }
+
+  return s->dtype == PAL_I8 ? test_weights (scaled, 2) : test_weights (&floats, 1);
+}
+
 /* CPU seconds of one op: `more` further ones in a program cost that much more. */
 static gdouble
 run (const Shape *s, guint more, guint repeats)
 {
-  const gsize         width = s->kernel ? s->c : s->c * s->m;
-  const gsize         count = s->kernel ? (gsize) s->m * s->c * s->kernel * s->kernel : 1;
-  const gsize         n     = (gsize) s->side * s->side * width;
-  g_autofree gfloat  *values = noise (count), *x = noise (n);
-  g_autofree guint16 *halves         = g_new (guint16, count);
-  const TestTensor    tensor         = { "c.weight", s->dtype,
-                              s->kernel ? PAL_SHAPE (s->m, s->c, s->kernel, s->kernel)
-                                        : PAL_SHAPE (1),
-                              s->dtype == PAL_F16 ? (gpointer) halves : (gpointer) values };
-  g_autoptr (PalWeights) weights     = NULL;
-  g_autoptr (PalResidency) residency = NULL;
-  PalBinding binding                 = { "x", x, n * sizeof (gfloat) };
-  gdouble    seconds[2]              = { 0.0, 0.0 };
-
-  for (gsize i = 0; i < count; i++)
-    halves[i] = pal_half_from_float (values[i]);
-  weights   = test_weights (&tensor, 1);
-  residency = pal_residency_new (test_device (), weights);
+  const gsize              width     = s->kernel ? s->c : s->c * s->m;
+  const gsize              n         = (gsize) s->side * s->side * width;
+  g_autofree gfloat       *x         = noise (n);
+  g_autoptr (PalWeights)   weights   = weights_of (s);
+  g_autoptr (PalResidency) residency = pal_residency_new (test_device (), weights);
+  PalBinding               binding   = { "x", x, n * sizeof (gfloat) };
+  gdouble                  seconds[2] = { 0.0, 0.0 };
 
   for (guint i = 0; i < 2; i++)
     {

@@ -161,6 +161,40 @@ check_trace (GoldenCase *c, GoldenResult *result, const gchar *prefix, GHashTabl
     }
 }
 
+/* What the reference calls the U-Net's inputs. */
+static const gchar *const unet_inputs[] = { "sample", "timestep", "encoder_hidden_states",
+                                            "class_labels" };
+
+#define UNET_INPUTS G_N_ELEMENTS (unet_inputs)
+
+/* Input i of the tape, with the case's tensor bound to it; no element when it lacks it.
+ * One number stands for the whole batch. */
+static PalTensor *
+unet_input (GoldenCase *c, PalTape *tape, const gchar *prefix, guint i, gint64 batch,
+            PalBinding *binding)
+{
+  const PalTensorEntry *entry = golden_find (c, "%s%s", prefix, unet_inputs[i]);
+  PalShape shape = PAL_SHAPE (0);
+  const gfloat *data = entry ? golden_floats (c, entry, &shape) : NULL;
+  gsize n = 0;
+
+  pal_shape_count (shape, &n);
+  if (n == 1 && shape.n <= 1)
+    {
+      gfloat *spread = g_new (gfloat, batch);
+
+      for (gint64 b = 0; b < batch; b++)
+        spread[b] = data[0];
+      g_ptr_array_add (c->arrays, spread);
+      data = spread;
+      n = (gsize) batch;
+      shape = PAL_SHAPE (batch);
+    }
+
+  *binding = (PalBinding) { unet_inputs[i], (gpointer) data, n * sizeof (gfloat) };
+  return pal_input (tape, unet_inputs[i], PAL_F32, shape);
+}
+
 static gboolean
 unet_call (GoldenCase *c, PalDevice *device, GoldenResult *result, const gchar *prefix,
            GError **error)
@@ -168,50 +202,33 @@ unet_call (GoldenCase *c, PalDevice *device, GoldenResult *result, const gchar *
   g_auto (Network) network = { 0 };
   g_autoptr (GHashTable) outputs = NULL;
   g_autofree gchar *out = g_strconcat (prefix, "out", NULL);
-  const PalTensorEntry *entry[3] = {
-    golden_find (c, "%ssample", prefix),
-    golden_find (c, "%stimestep", prefix),
-    golden_find (c, "%sencoder_hidden_states", prefix),
-  };
+  const PalTensorEntry *sample = golden_find (c, "%ssample", prefix);
+  PalBinding bindings[UNET_INPUTS];
+  PalTensor *inputs[UNET_INPUTS];
   PalUnetConfig config;
-  PalShape x, timestep, context;
-  const gfloat *data[3];
-  g_autofree gfloat *timesteps = NULL;
-  gsize n_timesteps = 0;
   const Array *array;
   PalTape *tape;
+  guint n;
 
-  if (! entry[0] || ! entry[1] || ! entry[2])
+  if (! sample || ! golden_find (c, "%sencoder_hidden_states", prefix))
     return TRUE;
 
   if (! network_open (&network, c, device, "unet", error) ||
       ! pal_unet_config_read (network.config, &config, error))
     return FALSE;
 
-  data[0] = golden_floats (c, entry[0], &x);
-  data[1] = golden_floats (c, entry[1], &timestep);
-  data[2] = golden_floats (c, entry[2], &context);
-
-  /* One timestep may stand for the whole batch. */
-  pal_shape_count (timestep, &n_timesteps);
-  timesteps = g_new (gfloat, x.d[0]);
-  for (gint64 i = 0; i < x.d[0]; i++)
-    timesteps[i] = data[1][n_timesteps == (gsize) x.d[0] ? i : 0];
-
   tape = pal_tape_new (network.residency);
   pal_tape_trace (tape);
-  pal_output (tape, "out", pal_unet (tape, &config,
-                                     pal_input (tape, "x", PAL_F32, x),
-                                     pal_input (tape, "timesteps", PAL_F32, PAL_SHAPE (x.d[0])),
-                                     pal_input (tape, "context", PAL_F32, context)));
+  for (n = 0; n < (config.vector_channels > 0 ? UNET_INPUTS : UNET_INPUTS - 1); n++)
+    inputs[n] = unet_input (c, tape, prefix, n, sample->shape.d[0], &bindings[n]);
 
-  outputs = run_tape (tape, (PalBinding[]) {
-                        { "x", (gpointer) data[0],
-                          (gsize) (x.d[0] * x.d[1] * x.d[2] * x.d[3]) * 4 },
-                        { "timesteps", timesteps, (gsize) x.d[0] * 4 },
-                        { "context", (gpointer) data[2],
-                          (gsize) (context.d[0] * context.d[1] * context.d[2]) * 4 },
-                      }, 3, error);
+  pal_output (tape, "out",
+              pal_unet (tape, &config,
+                        &(PalUnetInputs) { .x = inputs[0], .timesteps = inputs[1],
+                                           .context = inputs[2],
+                                           .vector = n > 3 ? inputs[3] : NULL }));
+
+  outputs = run_tape (tape, bindings, n, error);
   if (! outputs)
     return FALSE;
 

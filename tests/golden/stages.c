@@ -8,24 +8,6 @@
 
 #include "drive/canvas.h"
 
-/* The reference's pooled output: the state at the end token, which old
- * configurations (id 2) leave to be found as the largest id. */
-static gsize
-end_position (const PalClipConfig *clip, const gint32 *ids, gsize tokens)
-{
-  gsize largest = 0;
-
-  for (gsize i = 0; i < tokens; i++)
-    {
-      if (clip->eos_id != 2 && ids[i] == clip->eos_id)
-        return i;
-      if (ids[i] > ids[largest])
-        largest = i;
-    }
-
-  return clip->eos_id == 2 ? largest : 0;
-}
-
 static gint32 *
 int_ids (const PalTensorEntry *entry, gsize *n)
 {
@@ -80,7 +62,7 @@ check_text (GoldenCase *c, PalModel *model, GoldenResult *result, const gchar *n
 
   for (gsize b = 0; b < batch; b++)
     {
-      gsize end = end_position (clip, ids + b * tokens, tokens);
+      gsize end = pal_clip_end (clip, ids + b * tokens, tokens);
 
       pal_model_tokenize (model, prompts[MIN (b, g_strv_length (prompts) - 1)], own);
       for (gsize i = 0; i < tokens; i++)
@@ -193,42 +175,43 @@ golden_stage_mask (GoldenCase *c, PalModel *model, GoldenResult *result, GError 
   return TRUE;
 }
 
-/* [batch, tokens, width] as the pipeline builds it: uncond first, each prompt as often
- * as it has pictures. NULL when the case holds no states. */
+/* One result of the text encoder, [batch, ...], as the pipeline builds it: uncond first,
+ * each prompt as often as it has pictures. NULL when the case does not hold it. */
 static gfloat *
-build_context (GoldenCase *c, gint64 batch, gint64 *tokens)
+build_text (GoldenCase *c, const gchar *what, gint64 batch, PalShape *shape)
 {
   const PalTensorEntry *entry[2] = {
-    golden_find (c, "te1.uncond.last_hidden_state"),
-    golden_find (c, "te1.cond.last_hidden_state"),
+    golden_find (c, "te1.uncond.%s", what),
+    golden_find (c, "te1.cond.%s", what),
   };
   guint first = entry[0] && batch % 2 == 0 ? 0 : 1;
   gsize half = (gsize) batch / (2 - first);
-  gfloat *context = NULL, *out = NULL;
+  gfloat *all = NULL, *out = NULL;
 
   if (! entry[1])
     return NULL;
 
   for (guint k = first; k < 2; k++)
     {
-      PalShape shape;
-      const gfloat *states = golden_floats (c, entry[k], &shape);
-      gsize one = (gsize) (shape.d[1] * shape.d[2]);
+      const gfloat *stored = golden_floats (c, entry[k], shape);
+      gsize one = 0;
 
-      *tokens = shape.d[1];
-      if (! context)
-        out = context = g_new (gfloat, (gsize) batch * one);
+      pal_shape_count (*shape, &one);
+      one /= (gsize) shape->d[0];
+      if (! all)
+        out = all = g_new (gfloat, (gsize) batch * one);
 
       for (gsize b = 0; b < half; b++, out += one)
-        memcpy (out, states + b * (gsize) shape.d[0] / half * one, one * sizeof (gfloat));
+        memcpy (out, stored + b * (gsize) shape->d[0] / half * one, one * sizeof (gfloat));
     }
 
-  return context;
+  return all;
 }
 
 gboolean
 golden_stage_denoise (GoldenCase *c, PalModel *model, GoldenResult *result, GError **error)
 {
+  const PalUnetConfig *unet = pal_model_unet (model);
   const PalTensorEntry *entry;
 
   for (guint i = 0; (entry = golden_find (c, "den.%u.sample", i)); i++)
@@ -236,31 +219,38 @@ golden_stage_denoise (GoldenCase *c, PalModel *model, GoldenResult *result, GErr
       const PalTensorEntry *time = golden_find (c, "den.%u.timestep", i);
       g_autofree gchar *name = g_strdup_printf ("den.%u.out", i);
       g_autofree gfloat *context = NULL;
+      g_autofree gfloat *vector = NULL;
       g_autofree gfloat *out = NULL;
-      gint64 tokens = 0;
-      PalShape shape, unused;
-      const gfloat *x = golden_floats (c, entry, &shape);
+      PalShape shape, text, unused;
+      PalDenoise call = { .x = golden_floats (c, entry, &shape) };
 
-      context = build_context (c, shape.d[0], &tokens);
-      if (! context || ! time)
+      context = build_text (c, "last_hidden_state", shape.d[0], &text);
+      if (unet->vector_channels > 0)
+        vector = build_text (c, "pooler_output", shape.d[0], &unused);
+      if (! context || ! time || (unet->vector_channels > 0 && ! vector))
         {
           golden_fail (result, name, "the case lacks the text states or the timestep of this call");
           return TRUE;
         }
-      if (shape.d[3] != pal_model_unet (model)->in_channels)
+      if (shape.d[3] != unet->in_channels)
         {
           golden_fail (result, name,
                        "the case feeds %" G_GINT64_FORMAT " channels, the model takes "
                        "%" G_GINT64_FORMAT,
-                       shape.d[3], pal_model_unet (model)->in_channels);
+                       shape.d[3], unet->in_channels);
           return TRUE;
         }
 
-      shape.d[3] = pal_model_unet (model)->out_channels;
+      call.batch = (gint) shape.d[0];
+      call.height = (gint) shape.d[1];
+      call.width = (gint) shape.d[2];
+      call.timestep = (gdouble) golden_floats (c, time, &unused)[0];
+      call.tokens = text.d[1];
+      call.context = context;
+      call.vector = vector;
+      shape.d[3] = unet->out_channels;
       out = g_new (gfloat, shape.d[0] * shape.d[1] * shape.d[2] * shape.d[3]);
-      if (! pal_model_denoise (model, (gint) shape.d[0], (gint) shape.d[2], (gint) shape.d[1], x,
-                               (gdouble) golden_floats (c, time, &unused)[0], context, tokens,
-                               out, NULL, error))
+      if (! pal_model_denoise (model, &call, out, NULL, error))
         return FALSE;
 
       golden_check (result, c, GOLDEN_DENOISER, name, shape, out);

@@ -50,6 +50,43 @@ bench_clear (Bench *bench)
   g_rand_free (bench->random);
 }
 
+static void
+add_weight (Bench *bench, const gchar *name, PalDType dtype, PalShape shape, gpointer data,
+            gdouble *values)
+{
+  g_assert (bench->n_weights < BENCH_MAX);
+
+  bench->weights[bench->n_weights]         = (TestTensor) { name, dtype, shape, data };
+  bench->weight_values[bench->n_weights++] = values;
+}
+
+/* name._data and name._scale; rows differ in their scale. */
+static gdouble *
+quantised_weight (Bench *bench, const gchar *name, PalShape shape, gdouble scale)
+{
+  g_autofree gchar *data_name  = g_strconcat (name, "._data", NULL);
+  g_autofree gchar *scale_name = g_strconcat (name, "._scale", NULL);
+  const gsize       count = count_of (shape), rows = (gsize) shape.d[0];
+  gint8            *data   = g_new (gint8, count);
+  gfloat           *scales = g_new (gfloat, rows);
+  gdouble          *values = g_new (gdouble, count);
+
+  for (gsize i = 0; i < rows; i++)
+    scales[i] = (gfloat) (draw (bench, 0.5, 1.0) * scale / 127.0);
+  for (gsize i = 0; i < count; i++)
+    {
+      data[i]   = (gint8) g_rand_int_range (bench->random, -127, 128);
+      values[i] = data[i] * (gdouble) scales[i / (count / rows)];
+    }
+
+  add_weight (bench, g_intern_string (data_name), PAL_I8, shape, data, values);
+  for (guint i = 1; i < shape.n; i++)
+    shape.d[i] = 1;
+  add_weight (bench, g_intern_string (scale_name), PAL_F32, shape, scales, NULL);
+
+  return values;
+}
+
 gdouble *
 bench_weight (Bench       *bench,
               const gchar *name,
@@ -59,9 +96,16 @@ bench_weight (Bench       *bench,
               gdouble      shift)
 {
   const gsize count  = count_of (shape);
-  gpointer    data   = g_malloc (count * pal_dtype_size (dtype));
-  gdouble    *values = g_new (gdouble, count);
+  gpointer    data;
+  gdouble    *values;
 
+  if (dtype == PAL_I8 && shape.n > 1)
+    return quantised_weight (bench, name, shape, scale);
+  if (dtype == PAL_I8)
+    dtype = PAL_F16;
+
+  data   = g_malloc (count * pal_dtype_size (dtype));
+  values = g_new (gdouble, count);
   for (gsize i = 0; i < count; i++)
     {
       gfloat value = (gfloat) draw (bench, scale, shift);
@@ -75,8 +119,7 @@ bench_weight (Bench       *bench,
       values[i] = (gdouble) value;
     }
 
-  bench->weights[bench->n_weights]         = (TestTensor) { name, dtype, shape, data };
-  bench->weight_values[bench->n_weights++] = values;
+  add_weight (bench, name, dtype, shape, data, values);
 
   return values;
 }

@@ -28,7 +28,8 @@ typedef struct
 void bench_init (Bench *bench, const gchar *name, gboolean shifted);
 void bench_clear (Bench *bench);
 
-/* Random values of this dtype in [-scale, scale] + shift → what the device will read. */
+/* Random values of this dtype in [-scale, scale] + shift → what the device will read. I8
+ * comes with a scale for each row, and without shift; vectors are F16 then. */
 gdouble *bench_weight (Bench *bench, const gchar *name, PalDType dtype, PalShape shape,
                        gdouble scale, gdouble shift);
 

@@ -11,24 +11,28 @@ typedef struct
   gint         b, h, w, c, groups;
   PalAct       act;
   gdouble      mean; /* of the inputs: large ones make naive variances fail */
-  gboolean     shifted;
+  gboolean     shifted, modulated;
   gdouble      nmse;
 } GroupNorm;
 
 /* A mean of 1000 has an error of up to 3e-5 as a float. */
 static const GroupNorm group_norms[] = {
-  { "one position",      1, 1,   1,   4,   2,  PAL_ACT_NONE, 0.0,    FALSE, 1e-11 },
-  { "one group",         1, 3,   5,   6,   1,  PAL_ACT_NONE, 0.5,    FALSE, 1e-11 },
-  { "U-Net",             2, 16,  16,  320, 32, PAL_ACT_SILU, 0.5,    FALSE, 1e-11 },
-  { "odd",               2, 17,  9,   30,  5,  PAL_ACT_NONE, -1.0,   TRUE,  1e-11 },
-  { "a channel a group", 1, 33,  31,  7,   7,  PAL_ACT_SILU, 0.0,    TRUE,  1e-11 },
-  { "large mean",        1, 70,  60,  8,   2,  PAL_ACT_NONE, 1000.0, FALSE, 1e-8  },
-  { "many positions",    1, 150, 121, 12,  4,  PAL_ACT_SILU, 3.0,    FALSE, 1e-11 },
+  { "one position",      1, 1,   1,   4,   2,  PAL_ACT_NONE, 0.0,    FALSE, FALSE, 1e-11 },
+  { "one group",         1, 3,   5,   6,   1,  PAL_ACT_NONE, 0.5,    FALSE, FALSE, 1e-11 },
+  { "U-Net",             2, 16,  16,  320, 32, PAL_ACT_SILU, 0.5,    FALSE, FALSE, 1e-11 },
+  { "odd",               2, 17,  9,   30,  5,  PAL_ACT_NONE, -1.0,   TRUE,  FALSE, 1e-11 },
+  { "a channel a group", 1, 33,  31,  7,   7,  PAL_ACT_SILU, 0.0,    TRUE,  FALSE, 1e-11 },
+  { "large mean",        1, 70,  60,  8,   2,  PAL_ACT_NONE, 1000.0, FALSE, FALSE, 1e-8  },
+  { "many positions",    1, 150, 121, 12,  4,  PAL_ACT_SILU, 3.0,    FALSE, FALSE, 1e-11 },
+  { "one, modulated",    1, 1,   1,   4,   2,  PAL_ACT_NONE, 0.0,    FALSE, TRUE,  1e-11 },
+  { "modulated",         2, 16,  16,  192, 8,  PAL_ACT_SILU, 0.5,    FALSE, TRUE,  1e-11 },
+  { "odd, modulated",    3, 17,  9,   30,  5,  PAL_ACT_NONE, -1.0,   TRUE,  TRUE,  1e-11 },
 };
 
+/* modulation: [2 C] or NULL */
 static void
 group_norm (const GroupNorm *row, const gdouble *x, const gdouble *weight,
-            const gdouble *bias, gint g, gdouble *y)
+            const gdouble *bias, const gdouble *modulation, gint g, gdouble *y)
 {
   const gint    positions = row->h * row->w;
   const gint    size      = row->c / row->groups;
@@ -43,19 +47,24 @@ group_norm (const GroupNorm *row, const gdouble *x, const gdouble *weight,
       variance += pow (x[p * row->c + c] - mean, 2.0) / n;
   for (gint p = 0; p < positions; p++)
     for (gint c = g * size; c < (g + 1) * size; c++)
-      y[p * row->c + c] = reference_act (
-          row->act, (x[p * row->c + c] - mean) / sqrt (variance + 1e-5) * weight[c] + bias[c]);
+      {
+        gdouble v = (x[p * row->c + c] - mean) / sqrt (variance + 1e-5) * weight[c] + bias[c];
+
+        if (modulation)
+          v = v * (1.0 + modulation[c]) + modulation[row->c + c];
+        y[p * row->c + c] = reference_act (row->act, v);
+      }
 }
 
 static void
 test_group_norm (gconstpointer data)
 {
   const GroupNorm    *row     = data;
-  const PalGroupNorm  options = { .groups = row->groups, .eps = 1e-5f, .act = row->act };
+  PalGroupNorm        options = { .groups = row->groups, .eps = 1e-5f, .act = row->act };
   const PalShape      shape   = PAL_SHAPE (row->b, row->h, row->w, row->c);
   const gsize         plane   = (gsize) row->h * row->w * row->c;
   g_autofree gdouble *y       = g_new (gdouble, row->b * plane);
-  gdouble            *weight, *bias, *x;
+  gdouble            *weight, *bias, *x, *modulation = NULL;
   PalTensor          *tx;
   Bench               bench;
 
@@ -64,10 +73,14 @@ test_group_norm (gconstpointer data)
   bias   = bench_weight (&bench, "n.bias", PAL_F16, PAL_SHAPE (row->c), 0.5, 0.0);
   bench_record (&bench);
   tx = bench_input (&bench, shape, 1.0, row->mean, &x);
+  if (row->modulated)
+    options.modulation = bench_input (&bench, PAL_SHAPE (row->b, 2 * row->c), 1.0, 0.0,
+                                      &modulation);
 
   for (gint b = 0; b < row->b; b++)
     for (gint g = 0; g < row->groups; g++)
-      group_norm (row, x + b * plane, weight, bias, g, y + b * plane);
+      group_norm (row, x + b * plane, weight, bias,
+                  modulation ? modulation + (gsize) b * 2 * row->c : NULL, g, y + b * plane);
 
   tx = pal_group_norm (bench.tape, tx, "n", &options);
   bench_check (&bench, tx, shape, y, row->nmse);
@@ -279,10 +292,12 @@ typedef struct
 } Embed;
 
 static const Embed embeds[] = {
-  { "one",          1, 1,  1,  1,   0,  PAL_F32,  FALSE },
-  { "odd, half",    2, 7,  35, 50,  9,  PAL_F16,  TRUE  },
-  { "CLIP, bfloat", 2, 77, 64, 100, 77, PAL_BF16, FALSE },
-  { "no positions", 3, 5,  17, 10,  0,  PAL_F32,  TRUE  },
+  { "one",                         1, 1,  1,  1,   0,  PAL_F32,  FALSE },
+  { "odd, half",                   2, 7,  35, 50,  9,  PAL_F16,  TRUE  },
+  { "CLIP, bfloat",                2, 77, 64, 100, 77, PAL_BF16, FALSE },
+  { "no positions",                3, 5,  17, 10,  0,  PAL_F32,  TRUE  },
+  { "whole numbers",               2, 7,  35, 50,  9,  PAL_I8,   TRUE  },
+  { "whole numbers, no positions", 2, 9,  64, 100, 0,  PAL_I8,   FALSE },
 };
 
 static void
@@ -402,6 +417,14 @@ refuse_groups (PalTape *t, PalTensor *x)
 }
 
 static PalTensor *
+refuse_modulation (PalTape *t, PalTensor *x)
+{
+  return pal_group_norm (t, x, "n",
+                         &(PalGroupNorm) { .groups = 3, .eps = 1e-5f,
+                                           .modulation = pal_reshape (t, x, PAL_SHAPE (4, 9)) });
+}
+
+static PalTensor *
 refuse_halves (PalTape *t, PalTensor *x)
 {
   return pal_geglu (t, x);
@@ -439,14 +462,15 @@ refuse_position (PalTape *t, PalTensor *x)
 
 /* x: [4, 3, 3] */
 static const BenchRefusal refusals[] = {
-  { "add",      refuse_add,      PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
-  { "groups",   refuse_groups,   PAL_ERROR_SHAPE,       "[4, 3, 3] can't have 2 groups" },
-  { "halves",   refuse_halves,   PAL_ERROR_SHAPE,       "must be even"                  },
-  { "channels", refuse_channels, PAL_ERROR_SHAPE,       "[4, 3, 3] and [1, 3, 3]"       },
-  { "concat",   refuse_concat,   PAL_ERROR_SHAPE,       "[4, 3, 3] and [3, 3, 3]"       },
-  { "ids",      refuse_ids,      PAL_ERROR_SHAPE,       "not F32"                       },
-  { "types",    refuse_types,    PAL_ERROR_UNSUPPORTED, "one type"                      },
-  { "position", refuse_position, PAL_ERROR_SHAPE,       "[1, 9] and [5, 3]"             },
+  { "add",        refuse_add,        PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
+  { "groups",     refuse_groups,     PAL_ERROR_SHAPE,       "[4, 3, 3] can't have 2 groups" },
+  { "modulation", refuse_modulation, PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
+  { "halves",     refuse_halves,     PAL_ERROR_SHAPE,       "must be even"                  },
+  { "channels",   refuse_channels,   PAL_ERROR_SHAPE,       "[4, 3, 3] and [1, 3, 3]"       },
+  { "concat",     refuse_concat,     PAL_ERROR_SHAPE,       "[4, 3, 3] and [3, 3, 3]"       },
+  { "ids",        refuse_ids,        PAL_ERROR_SHAPE,       "not F32"                       },
+  { "types",      refuse_types,      PAL_ERROR_UNSUPPORTED, "one type"                      },
+  { "position",   refuse_position,   PAL_ERROR_SHAPE,       "[1, 9] and [5, 3]"             },
 };
 
 static void

@@ -11,7 +11,7 @@ import sys
 import tree
 
 KERNELS = tree.ROOT / "kernels"
-WEIGHTS = ("-DWEIGHT_F32", "-DWEIGHT_F16", "-DWEIGHT_BF16")
+WEIGHTS = ("-DWEIGHT_F32", "-DWEIGHT_F16", "-DWEIGHT_BF16", "-DWEIGHT_I8")
 
 
 def syntax(clang, name, defines):

@@ -52,31 +52,73 @@ residency_of (PalDType      dtype,
   return pal_residency_new (test_device (), weights);
 }
 
+static gint8 *
+quantised (gsize n)
+{
+  gint8 *data = g_new (gint8, n);
+
+  for (gsize i = 0; i < n; i++)
+    data[i] = (gint8) ((gint) (i * 37 % 255) - 127);
+
+  return data;
+}
+
+/* "t" as I8 with an F16 scale for each row. */
+static PalResidency *
+quantised_residency (PalShape      shape,
+                     const gint8  *data,
+                     gfloat      (*scale_at) (gsize i))
+{
+  const gsize         n = (gsize) shape.d[0];
+  g_autofree guint16 *scales = g_new (guint16, n);
+  TestTensor          tensors[] = { { "t._data", PAL_I8, shape, data },
+                                    { "t._scale", PAL_F16, shape, scales } };
+  g_autoptr (PalWeights) weights = NULL;
+
+  for (gsize i = 0; i < n; i++)
+    scales[i] = pal_half_from_float (scale_at (i));
+  for (guint i = 1; i < shape.n; i++)
+    tensors[1].shape.d[i] = 1;
+  weights = test_weights (tensors, G_N_ELEMENTS (tensors));
+
+  return pal_residency_new (test_device (), weights);
+}
+
 /* What is on the device, as float. */
 static gfloat *
-uploaded (PalResidency *residency,
-          PalPacking    packing,
-          guint         panel,
-          PalWeight   **weight)
+on_device (PalResidency *residency,
+           PalWeight    *w)
 {
-  PalWeight        *w = pal_residency_find (residency, "t", packing, panel);
   g_autoptr (GError) error = NULL;
   g_autofree guint8 *raw = NULL;
   gfloat           *values;
   gsize             n;
 
-  g_assert_nonnull (w);
   g_assert_true (pal_residency_upload (residency, w, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (pal_buffer_bytes (w->buffer), ==, w->n_bytes);
-  g_assert_true (w == pal_residency_find (residency, "t", packing, panel));
 
   raw    = g_malloc (w->n_bytes);
   n      = w->n_bytes / pal_dtype_size (w->dtype);
   values = g_new (gfloat, n);
   g_assert_true (pal_buffer_read (w->buffer, 0, raw, w->n_bytes, &error));
   pal_to_float (w->dtype, raw, values, n);
-  *weight = w;
+
+  return values;
+}
+
+static gfloat *
+uploaded (PalResidency *residency,
+          PalPacking    packing,
+          guint         panel,
+          PalWeight   **weight)
+{
+  gfloat *values;
+
+  *weight = pal_residency_find (residency, "t", packing, panel);
+  g_assert_nonnull (*weight);
+  values = on_device (residency, *weight);
+  g_assert_true (*weight == pal_residency_find (residency, "t", packing, panel));
 
   return values;
 }
@@ -153,6 +195,76 @@ test_rows_and_vectors (void)
     }
 }
 
+/* I8 with scales: the numbers stay as they are, the scales are a vector of their own. */
+static void
+test_quantised (void)
+{
+  const PalShape shapes[] = { PAL_SHAPE (17, 33), PAL_SHAPE (31, 70, 3, 3),
+                              PAL_SHAPE (5, 3, 1, 1) };
+
+  for (guint i = 0; i < G_N_ELEMENTS (shapes); i++)
+    {
+      const PalShape     shape = shapes[i];
+      const gsize        n = (gsize) shape.d[0], channels = (gsize) shape.d[1];
+      const gsize        taps = shape.n == 4 ? (gsize) (shape.d[2] * shape.d[3]) : 1;
+      const gsize        k = channels * taps, panels = (n + 15) / 16;
+      g_autofree gint8  *data   = quantised (n * k);
+      g_autofree gfloat *scales = NULL, *values = NULL;
+      g_autoptr (PalResidency) residency = quantised_residency (shape, data, value_at);
+      PalWeight *weight;
+
+      values = uploaded (residency, PAL_PACK_PANELS, 16, &weight);
+      g_assert_cmpint (weight->dtype, ==, PAL_I8);
+      g_assert_cmpuint (weight->n_bytes, ==, panels * k * 16);
+      for (gsize row = 0; row < panels * 16; row++)
+        for (gsize c = 0; c < channels; c++)
+          for (gsize tap = 0; tap < taps; tap++)
+            {
+              const gsize at = (row / 16 * k + tap * channels + c) * 16 + row % 16;
+
+              g_assert_cmpfloat (values[at], ==,
+                                 row < n ? data[(row * channels + c) * taps + tap] : 0.0f);
+            }
+
+      scales = on_device (residency, weight->scale);
+      g_assert_cmpint (weight->scale->dtype, ==, PAL_F32);
+      for (gsize row = 0; row < n; row++)
+        g_assert_cmpfloat (scales[row], ==, value_at (row));
+
+      if (shape.n != 2)
+        continue;
+
+      g_free (values);
+      values = uploaded (residency, PAL_PACK_ROWS, 0, &weight);
+      g_assert_cmpint (weight->dtype, ==, PAL_I8);
+      for (gsize j = 0; j < n * k; j++)
+        g_assert_cmpfloat (values[j], ==, data[j]);
+    }
+}
+
+static gfloat
+not_a_number (gsize i)
+{
+  return i == 4 ? (gfloat) NAN : 1.0f;
+}
+
+static void
+test_bad_quantised (void)
+{
+  g_autofree gint8        *data      = quantised (35);
+  g_autoptr (PalResidency) residency = quantised_residency (PAL_SHAPE (7, 5), data, not_a_number);
+  g_autoptr (GError)       error     = NULL;
+  PalWeight *weight = pal_residency_find (residency, "t", PAL_PACK_PANELS, 16);
+
+  g_assert_false (pal_residency_upload (residency, weight->scale, &error));
+  test_error (error, PAL_ERROR_FORMAT, "“t._scale”");
+  g_clear_error (&error);
+
+  weight = pal_residency_find (residency, "t", PAL_PACK_VECTOR, 0);
+  g_assert_false (pal_residency_upload (residency, weight, &error));
+  test_error (error, PAL_ERROR_UNSUPPORTED, "“t” is I8 with scales");
+}
+
 /* A value that is not finite is refused wherever it stands, in every form. */
 static void
 test_not_finite (void)
@@ -210,6 +322,8 @@ main (gint    argc,
 
   g_test_add_func ("/pack/panels", test_panels);
   g_test_add_func ("/pack/rows-and-vectors", test_rows_and_vectors);
+  g_test_add_func ("/pack/quantised", test_quantised);
+  g_test_add_func ("/pack/bad-quantised", test_bad_quantised);
   g_test_add_func ("/pack/not-finite", test_not_finite);
   g_test_add_func ("/pack/refused", test_refused);
 

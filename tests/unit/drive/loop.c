@@ -22,38 +22,35 @@ typedef struct
 {
   PalDenoiser   denoiser;
   gint          calls, nan_at;
-  gboolean      with_mask, pointwise;
+  gboolean      with_mask, pointwise, with_vector;
   GCancellable *cancel;
   gint          cancel_at;
   gint          widest;
 } Fake;
 
 /* Predicts the clean picture: a constant by prompt, or for pointwise some function of
- * the input. The context's first number tells the prompts apart. */
+ * the input. The context's first number tells the prompts apart, or the vector's second. */
 static gboolean
-denoise (gpointer       data,
-         gint           batch,
-         gint           width,
-         gint           height,
-         const gfloat  *x,
-         gdouble        timestep,
-         const gfloat  *context,
-         gint64         tokens,
-         gfloat        *out,
-         GCancellable  *cancellable,
-         GError       **error)
+denoise (gpointer           data,
+         const PalDenoise  *call,
+         gfloat            *out,
+         GCancellable      *cancellable,
+         GError           **error)
 {
-  Fake *fake = data;
-  gsize in   = (gsize) fake->denoiser.in_channels, pixels = (gsize) (width * height);
+  Fake *fake   = data;
+  gsize in     = (gsize) fake->denoiser.in_channels;
+  gsize pixels = (gsize) (call->width * call->height);
 
-  g_assert_cmpint (tokens, ==, 3);
-  fake->widest = MAX (fake->widest, width);
-  for (gsize i = 0; i < (gsize) batch * pixels; i++)
+  g_assert_cmpint (call->tokens, ==, 3);
+  g_assert_true ((call->vector != NULL) == fake->with_vector);
+  fake->widest = MAX (fake->widest, call->width);
+  for (gsize i = 0; i < (gsize) call->batch * pixels; i++)
     for (gsize c = 0; c < L; c++)
       {
-        const gfloat *from = x + i * in;
+        const gfloat *from = call->x + i * in;
 
-        out[i * L + c] = context[i / pixels * 3];
+        out[i * L + c] = fake->with_vector ? call->vector[i / pixels * 2 + 1]
+                                           : call->context[i / pixels * 3];
         if (fake->pointwise)
           out[i * L + c] = sinf (3.0f * from[c]) * 0.5f;
         if (fake->with_mask)
@@ -105,8 +102,8 @@ setup_init (Setup       *s,
     .fake   = { .denoiser = { L, L, denoise, &s->fake } },
     .states = { { COND, 0.0f, 0.0f }, { UNCOND, 0.0f, 0.0f } }
   };
-  s->cond   = (PalCondition) { 3, 1, s->states[0] };
-  s->uncond = (PalCondition) { 3, 1, s->states[1] };
+  s->cond   = (PalCondition) { .tokens = 3, .channels = 1, .states = s->states[0] };
+  s->uncond = (PalCondition) { .tokens = 3, .channels = 1, .states = s->states[1] };
   s->d      = (PalDiffusion) { .width = W, .height = H, .cond = &s->cond, .guidance = 1.0,
                                .sampling = sampling, .noise = pal_noise_from_random (random) };
 
@@ -140,6 +137,33 @@ test_guidance (void)
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat_with_epsilon (s.out[i], UNCOND + 3.0f * (COND - UNCOND), 1e-5f);
   g_assert_cmpint (s.fake.calls, ==, STEPS);
+}
+
+/* Each prompt brings its own vector, in the order of the contexts. */
+static void
+test_vectors (void)
+{
+  for (gint guided = 0; guided < 2; guided++)
+    {
+      g_autoptr (PalSampling) sampling   = new_sampling (1.0);
+      g_autoptr (PalRandom)   random     = pal_random_new (PAL_RANDOM_TORCH, 1);
+      gfloat                  vectors[2][2] = { { 9.0f, COND }, { 9.0f, UNCOND } };
+      Setup                   s;
+
+      setup_init (&s, sampling, random);
+      s.fake.with_vector       = TRUE;
+      s.cond.vector_channels   = 2;
+      s.cond.vector            = vectors[0];
+      s.uncond.vector_channels = 2;
+      s.uncond.vector          = vectors[1];
+      s.states[0][0]           = 7.0f;
+      s.d.uncond               = guided ? &s.uncond : NULL;
+      s.d.guidance             = 3.0;
+      g_assert_true (go (&s, NULL));
+      for (gsize i = 0; i < N; i++)
+        g_assert_cmpfloat_with_epsilon (s.out[i],
+                                        guided ? UNCOND + 3.0f * (COND - UNCOND) : COND, 1e-5f);
+    }
 }
 
 static void
@@ -316,6 +340,7 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/loop/guidance", test_guidance);
+  g_test_add_func ("/loop/vectors", test_vectors);
   g_test_add_func ("/loop/held-region", test_held_region);
   g_test_add_func ("/loop/mask-input", test_mask_input);
   g_test_add_func ("/loop/windows", test_windows);

@@ -4,6 +4,7 @@
 
 #include "device-support.h"
 
+#include <math.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -303,6 +304,118 @@ test_extra (void)
   remove_tree (parent);
 }
 
+/* sd15-tiny with the U-Net of another folder, one that takes class labels. */
+static gchar *
+labelled_copy (const gchar *unet, gchar **parent)
+{
+  gchar *copy = model_copy (parent);
+  g_autofree gchar *source = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models", unet,
+                                               "unet", NULL);
+  g_autofree gchar *target = g_build_filename (copy, "unet", NULL);
+
+  remove_tree (target);
+  copy_tree (source, target);
+  return copy;
+}
+
+/* A U-Net with class labels: the index must say what they are, and widths must match. */
+static void
+test_labels_refused (void)
+{
+  static const struct
+  {
+    const gchar *file, *find, *replace;
+    Fault        fault;
+  } rows[] = {
+    { NULL, NULL, NULL,
+      { .code = PAL_ERROR_UNSUPPORTED,
+        .parts = { "class_embed_type", "model_index.json does not say", "pooled-text" } } },
+    { "model_index.json", "\"_class_name\"",
+      "\"palimpsest\": {\"class_labels\": \"style\"}, \"_class_name\"",
+      { .code = PAL_ERROR_UNSUPPORTED, .parts = { "\"class_labels\" is style", "pooled-text" } } },
+    { "model_index.json", "\"class_labels\": \"style\"", "\"class_labels\": \"pooled-text\"",
+      { .code = PAL_ERROR_SHAPE, .parts = { "labels of 40", "32", "text_encoder folder" } } },
+    { "unet/config.json", "\"projection_class_embeddings_input_dim\": 40", "\"dropout\": 0",
+      { .code = PAL_ERROR_FORMAT,
+        .parts = { "unet/config.json", "projection_class_embeddings_input_dim", "missing" } } },
+    { "unet/config.json", "\"class_embed_type\": \"projection\"",
+      "\"class_embed_type\": \"timestep\"",
+      { .code = PAL_ERROR_UNSUPPORTED,
+        .parts = { "unet/config.json", "\"class_embed_type\" is timestep", "projection" } } },
+    { "unet/config.json", "\"scale_shift\"", "\"ada_group\"",
+      { .code = PAL_ERROR_UNSUPPORTED,
+        .parts = { "unet/config.json", "\"resnet_time_scale_shift\" is ada_group", "default" } } },
+  };
+  g_autofree gchar *parent = NULL;
+  g_autofree gchar *copy = labelled_copy ("unet-labels-tiny", &parent);
+  g_autofree gchar *config = g_build_filename (copy, "unet", "config.json", NULL);
+
+  edit (config, "input_dim\": 32", "input_dim\": 40");
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      if (rows[i].file)
+        {
+          g_autofree gchar *file = g_build_filename (copy, rows[i].file, NULL);
+
+          edit (file, rows[i].find, rows[i].replace);
+        }
+      g_assert_null (pal_model_open (test_device (), copy, &error));
+      check_message (error, &rows[i].fault);
+    }
+
+  remove_tree (parent);
+}
+
+/* The labels are the state of the first end token, and the denoiser heeds them; with
+ * weights of whole numbers too, which the model's precision then names. */
+static void
+test_labels (gconstpointer data)
+{
+  g_autofree gchar *parent = NULL;
+  g_autofree gchar *copy = labelled_copy (data, &parent);
+  g_autofree gchar *index = g_build_filename (copy, "model_index.json", NULL);
+  g_auto (PalCondition) text = { 0 };
+  g_autofree gint32 *ids = NULL;
+  g_autoptr (PalModel) model = NULL;
+  g_autoptr (GError) error = NULL;
+  gfloat x[4 * 4 * 9] = { 0.0f }, out[2][4 * 4 * 4], other[32] = { 0.0f };
+  PalDenoise call = { .batch = 1, .width = 4, .height = 4, .x = x, .timestep = 500.0 };
+  gsize end = 1;
+
+  edit (index, "\"_class_name\"",
+        "\"palimpsest\": {\"class_labels\": \"pooled-text\"}, \"_class_name\"");
+  model = pal_model_open (test_device (), copy, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (pal_model_info (model)->precision, ==,
+                   g_str_equal (data, "unet-labels-int8-tiny") ? "I8" : "F16");
+
+  pal_model_condition (model, "a wooden bench", &text, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (text.vector_channels, ==, 32);
+
+  ids = g_new (gint32, text.tokens);
+  pal_model_tokenize (model, "a wooden bench", ids);
+  while (ids[end] != ids[text.tokens - 1])
+    end++;
+  g_assert_cmpuint (end, >, 3);
+  g_assert_cmpuint (end, <, (gsize) text.tokens - 1);
+  g_assert_cmpmem (text.vector, sizeof other, text.states + end * 32, sizeof other);
+
+  call.tokens = text.tokens;
+  call.context = text.states;
+  for (guint i = 0; i < 2; i++)
+    {
+      call.vector = i == 0 ? text.vector : other;
+      pal_model_denoise (model, &call, out[i], NULL, &error);
+      g_assert_no_error (error);
+    }
+  g_assert_cmpfloat (fabsf (out[0][0] - out[1][0]), >, 1e-3f);
+
+  remove_tree (parent);
+}
+
 /* Autoencoders written by old versions name their attention otherwise. */
 static void
 test_old_names (void)
@@ -364,6 +477,9 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/model/open/paths", test_paths);
   g_test_add_func ("/model/open/info", test_info);
   g_test_add_func ("/model/open/extra", test_extra);
+  g_test_add_func ("/model/open/labels-refused", test_labels_refused);
+  g_test_add_data_func ("/model/open/labels", "unet-labels-tiny", test_labels);
+  g_test_add_data_func ("/model/open/labels-int8", "unet-labels-int8-tiny", test_labels);
   g_test_add_func ("/model/open/old-names", test_old_names);
   g_test_add_func ("/model/find", test_find);
 

@@ -88,8 +88,11 @@ call_all (PalModel *model, Results *r)
   pal_model_encode (model, image, r->width * vae->factor, r->height * vae->factor, r->out[1], NULL,
                     NULL, &error);
   g_assert_no_error (error);
-  pal_model_denoise (model, 2, r->width, r->height, x, 500.0, context, text.tokens, r->out[2], NULL,
-                     &error);
+  pal_model_denoise (model,
+                     &(PalDenoise) { .batch = 2, .width = r->width, .height = r->height, .x = x,
+                                     .timestep = 500.0, .tokens = text.tokens,
+                                     .context = context },
+                     r->out[2], NULL, &error);
   g_assert_no_error (error);
   pal_model_decode (model, z, r->width, r->height, r->out[3], NULL, &error);
   g_assert_no_error (error);
@@ -184,7 +187,10 @@ test_tight (gconstpointer data)
       else if (i == 1)
         pal_model_decode (model, z, w, h, image, NULL, &error);
       else
-        pal_model_denoise (model, 1, w, h, z, 1.0, context, 77, out, NULL, &error);
+        pal_model_denoise (model,
+                           &(PalDenoise) { .batch = 1, .width = w, .height = h, .x = z,
+                                           .timestep = 1.0, .tokens = 77, .context = context },
+                           out, NULL, &error);
 
       g_assert_no_error (error);
       assert_tight (networks[i == 0 ? 1 : i == 1 ? 3 : 2], model);
@@ -205,15 +211,19 @@ test_batch (gconstpointer data)
   g_autofree gfloat *context = noise (2 * states, 6);
   g_autofree gfloat *pair = g_new0 (gfloat, 2 * n);
   g_autofree gfloat *one = g_new0 (gfloat, n);
+  PalDenoise call = { .batch = 2, .width = w, .height = h, .x = x, .timestep = 321.5,
+                      .tokens = tokens, .context = context };
   g_autoptr (GError) error = NULL;
 
-  pal_model_denoise (model, 2, w, h, x, 321.5, context, tokens, pair, NULL, &error);
+  pal_model_denoise (model, &call, pair, NULL, &error);
   g_assert_no_error (error);
 
+  call.batch = 1;
   for (gsize b = 0; b < 2; b++)
     {
-      pal_model_denoise (model, 1, w, h, x + b * in, 321.5, context + b * states, tokens, one, NULL,
-                         &error);
+      call.x = x + b * in;
+      call.context = context + b * states;
+      pal_model_denoise (model, &call, one, NULL, &error);
       g_assert_no_error (error);
       for (gsize i = 0; i < n; i++)
         g_assert_cmpfloat_with_epsilon (one[i], pair[b * n + i], 2e-5f);
