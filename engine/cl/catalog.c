@@ -58,15 +58,24 @@ static const PalKernelRow rows[] = {
     { 1, 1, 0, 32, 1 } },
   RUNS ("group_norm_apply", "group-norm.cl", "group_norm_apply"),
 
-  { "layer_norm", "cpu", "layer-norm.cl", "layer_norm", "-DVEC=16 -DLANES=1", CPU,
-    { 1, 1, 0, 1, 1 } },
-  { "layer_norm", "any", "layer-norm.cl", "layer_norm", "-DVEC=4 -DLANES=32", ANY,
+  { "row_norm", "cpu", "row-norm.cl", "row_norm", "-DVEC=8 -DLANES=1 -DROWS=16", CPU,
+    { 16, 1, 0, 1, 1 } },
+  { "row_norm", "any", "row-norm.cl", "row_norm", "-DVEC=4 -DLANES=32 -DROWS=1", ANY,
     { 1, 1, 0, 32, 1 } },
 
   RUNS ("pointwise", "pointwise.cl", "pointwise"),
   RUNS ("geglu", "pointwise.cl", "geglu"),
   RUNS ("add_channels", "pointwise.cl", "add_channels"),
   RUNS ("copy_columns", "pointwise.cl", "copy_columns"),
+
+  { "pixel_unshuffle", "cpu", "pixels.cl", "pixel_unshuffle", "-DREPEAT=1024", CPU,
+    { 1, 1024, 0, 1, 1 } },
+  { "pixel_unshuffle", "any", "pixels.cl", "pixel_unshuffle", "-DREPEAT=1", ANY,
+    { 1, 1, 0, 32, 1 } },
+  { "pixel_shuffle", "cpu", "pixels.cl", "pixel_shuffle", "-DREPEAT=1024", CPU,
+    { 1, 1024, 0, 1, 1 } },
+  { "pixel_shuffle", "any", "pixels.cl", "pixel_shuffle", "-DREPEAT=1", ANY,
+    { 1, 1, 0, 32, 1 } },
 
   { "embed", "any", "embed.cl", "embed", "-DVEC=16", ANY, { 1, 16, 0, 1, 1 } },
   { "timestep_embed", "cpu", "pointwise.cl", "timestep_embed", RUN_CPU, CPU, { 1, 1, 0, 1, 1 } },

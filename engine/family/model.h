@@ -62,7 +62,7 @@ gboolean pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens
 
 /* image: [height, width, 3] in [-1, 1], sides multiples of the codec's factor
  * → mean: [h, w, L], unscaled; logvar: the same, clamped to [-30, 20], or NULL (Tiny
- * gives none: filled with -30). */
+ * and DC give none: filled with -30). */
 gboolean pal_model_encode    (PalModel *model, const gfloat *image, gint width, gint height,
                               gfloat *mean, gfloat *logvar,
                               GCancellable *cancellable, GError **error);

@@ -106,8 +106,17 @@ pal_config_range (const PalJson *json, const gchar *field, gint64 min, gint64 ma
   return TRUE;
 }
 
+static gboolean
+wrong_length (const PalJson *json, const gchar *field, guint n_values, guint n, GError **error)
+{
+  g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+               "%s: \"%s\" has %u values, and the model has %u levels",
+               pal_json_label (json), field, n_values, n);
+  return FALSE;
+}
+
 gboolean
-pal_config_list (const PalJson *json, const gchar *field, guint n, gint64 max,
+pal_config_list (const PalJson *json, const gchar *field, guint n, gint64 min, gint64 max,
                  gint64 *out, GError **error)
 {
   gint64 values[16];
@@ -121,24 +130,83 @@ pal_config_list (const PalJson *json, const gchar *field, guint n, gint64 max,
     return TRUE;
 
   if (n_values != n && n_values != 1)
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s: \"%s\" has %u values, and the model has %u levels",
-                   pal_json_label (json), field, n_values, n);
-      return FALSE;
-    }
+    return wrong_length (json, field, n_values, n, error);
 
   for (guint i = 0; i < n; i++)
     {
       out[i] = values[n_values == 1 ? 0 : i];
-      if (out[i] < 1 || out[i] > max)
+      if (out[i] < min || out[i] > max)
         {
           g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                       "%s: \"%s\" holds %" G_GINT64_FORMAT ", and must lie in 1 to "
-                       "%" G_GINT64_FORMAT, pal_json_label (json), field, out[i], max);
+                       "%s: \"%s\" holds %" G_GINT64_FORMAT ", and must lie in %" G_GINT64_FORMAT
+                       " to %" G_GINT64_FORMAT, pal_json_label (json), field, out[i], min, max);
           return FALSE;
         }
     }
+
+  return TRUE;
+}
+
+/* The table's words as a message lists them. */
+static gchar *
+list_words (const PalConfigWord *table)
+{
+  GString *text = g_string_new (table->word);
+
+  while ((++table)->word)
+    g_string_append_printf (text, " or %s", table->word);
+
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+find_word (const PalJson *json, const gchar *field, const gchar *word, const PalConfigWord *table,
+           gint *out, GError **error)
+{
+  g_autofree gchar *built = NULL;
+
+  for (const PalConfigWord *row = table; row->word; row++)
+    if (g_str_equal (row->word, word))
+      {
+        *out = row->value;
+        return TRUE;
+      }
+
+  built = list_words (table);
+  g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+               "%s: \"%s\" has %s, and only %s is supported",
+               pal_json_label (json), field, word, built);
+  return FALSE;
+}
+
+gboolean
+pal_config_words (const PalJson *json, const gchar *field, guint n, const PalConfigWord *table,
+                  gint *out, GError **error)
+{
+  g_autofree gchar *one = NULL;
+  g_auto (GStrv) words = NULL;
+  guint n_words;
+
+  if (! pal_json_has (json, field))
+    return TRUE;
+
+  if (pal_json_string (json, field, &one, NULL) && one)
+    {
+      words = g_new0 (gchar *, 2);
+      words[0] = g_steal_pointer (&one);
+    }
+  else if (! pal_json_strings (json, field, &words, error))
+    {
+      return FALSE;
+    }
+
+  n_words = words ? g_strv_length (words) : 0;
+  if (n_words != n && n_words != 1)
+    return wrong_length (json, field, n_words, n, error);
+
+  for (guint i = 0; i < n; i++)
+    if (! find_word (json, field, words[n_words == 1 ? 0 : i], table, &out[i], error))
+      return FALSE;
 
   return TRUE;
 }

@@ -40,9 +40,21 @@ gboolean   pal_config_fixed (const PalJson *json, const PalFixedField *fields, g
 gboolean   pal_config_range (const PalJson *json, const gchar *field, gint64 min, gint64 max,
                              gint64 *out, GError **error);
 
-/* A list of n integers in 1 .. max, or one integer for all; *out keeps its values
+/* A list of n integers in min .. max, or one integer for all; *out keeps its values
  * when absent. */
-gboolean   pal_config_list  (const PalJson *json, const gchar *field, guint n, gint64 max,
-                             gint64 *out, GError **error);
+gboolean   pal_config_list  (const PalJson *json, const gchar *field, guint n, gint64 min,
+                             gint64 max, gint64 *out, GError **error);
+
+/* A word that a field may hold, and what it stands for. */
+typedef struct
+{
+  const gchar *word;          /* NULL ends a table */
+  gint         value;
+} PalConfigWord;
+
+/* A list of n words, or one word for all; UNSUPPORTED, naming file and field, when the
+ * table lacks one. *out keeps its values when absent. */
+gboolean   pal_config_words (const PalJson *json, const gchar *field, guint n,
+                             const PalConfigWord *table, gint *out, GError **error);
 
 #endif

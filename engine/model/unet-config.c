@@ -170,7 +170,7 @@ read_cross_channels (const PalJson *json, PalUnetConfig *config, GError **error)
   for (guint i = 0; i < config->n_levels; i++)
     values[i] = 1280;
 
-  if (! pal_config_list (json, "cross_attention_dim", config->n_levels, 65536, values, error))
+  if (! pal_config_list (json, "cross_attention_dim", config->n_levels, 1, 65536, values, error))
     return FALSE;
 
   for (guint i = 1; i < config->n_levels; i++)
@@ -207,10 +207,10 @@ read_levels (const PalJson *json, PalUnetConfig *config, GError **error)
       blocks[i] = 1;
     }
 
-  if (! pal_config_list (json, "block_out_channels", n, 65536, channels, error) ||
-      ! pal_config_list (json, "attention_head_dim", n, 1024, heads, error) ||
-      ! pal_config_list (json, "layers_per_block", n, PAL_UNET_MAX_LAYERS, layers, error) ||
-      ! pal_config_list (json, "transformer_layers_per_block", n, 64, blocks, error) ||
+  if (! pal_config_list (json, "block_out_channels", n, 1, 65536, channels, error) ||
+      ! pal_config_list (json, "attention_head_dim", n, 1, 1024, heads, error) ||
+      ! pal_config_list (json, "layers_per_block", n, 1, PAL_UNET_MAX_LAYERS, layers, error) ||
+      ! pal_config_list (json, "transformer_layers_per_block", n, 1, 64, blocks, error) ||
       ! read_block_types (json, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D", n,
                           down, error) ||
       ! read_block_types (json, "up_block_types", "UpBlock2D", "CrossAttnUpBlock2D", n, up, error))

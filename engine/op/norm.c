@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Group and layer normalisation. */
+/* Group, layer and root mean square normalisation. */
 
 #include "op/private.h"
 
@@ -153,53 +153,92 @@ pal_group_norm (PalTape *tape, PalTensor *x, const gchar *name, const PalGroupNo
   return record_group_norm (tape, x, weight, bias, options->modulation, &g);
 }
 
+/* kernels/row-norm.cl has the same numbers. */
+enum
+{
+  NORM_CENTRE   = 1 << 0,
+  NORM_BIAS     = 1 << 1,
+  NORM_RESIDUAL = 1 << 2
+};
+
 typedef struct
 {
   const PalKernelRow *row;
+  gint                flags;  /* NORM_… */
   gfloat              eps;
-} LayerNorm;
+  PalAct              act;
+} RowNorm;
 
 static gboolean
-layer_norm_emit (PalEmit *emit, const PalStep *step, GError **error)
+row_norm_emit (PalEmit *emit, const PalStep *step, GError **error)
 {
-  const LayerNorm  *l    = step->options;
+  const RowNorm    *n    = step->options;
   const PalRowsView rows = pal_op_rows (pal_shape_of (step->in[0]));
 
-  pal_emit_begin (emit, l->row, "%s", "");
+  pal_emit_begin (emit, n->row, "%s", "");
   pal_emit_tensor (emit, step->in[0]);
   pal_emit_weight (emit, step->weight[0]);
   pal_emit_weight (emit, step->weight[1]);
+  pal_emit_tensor (emit, step->n_in > 1 ? step->in[1] : step->out);
   pal_emit_tensor (emit, step->out);
+  pal_emit_int (emit, (gint32) rows.rows);
   pal_emit_int (emit, (gint32) rows.columns);
-  pal_emit_float (emit, l->eps);
+  pal_emit_float (emit, n->eps);
+  pal_emit_int (emit, n->flags);
+  pal_emit_int (emit, n->act);
 
-  return pal_op_go (emit, l->row, l->row->tile.local, rows.rows, 1, error);
+  return pal_op_go (emit, n->row, n->row->tile.local,
+                    PAL_OP_PARTS (rows.rows, (gint64) n->row->tile.rows), 1, error);
 }
 
-static const PalOp layer_norm_op = { "layer_norm", 1 << 0, layer_norm_emit };
+static const PalOp row_norm_op = { "row_norm", 1 << 0 | 1 << 1, row_norm_emit };
 
-PalTensor *
-pal_layer_norm (PalTape *tape, PalTensor *x, const gchar *name, gfloat eps)
+/* n: with NORM_CENTRE a layer norm, which has a bias; residual may be NULL. */
+static PalTensor *
+record_row_norm (PalTape *tape, PalTensor *x, const gchar *name, PalTensor *residual, RowNorm n)
 {
-  const LayerNorm   l       = { .row = pal_tape_kernel (tape, "layer_norm"), .eps = eps };
+  const gboolean    centre  = (n.flags & NORM_CENTRE) != 0;
+  const gchar      *op      = centre ? "layer_norm" : "rms_norm";
   const PalRowsView rows    = pal_op_rows (pal_shape_of (x));
   const gint64      sizes[] = { rows.rows, rows.columns };
   PalWeight        *weight, *bias;
   PalStep          *step;
 
-  if (! pal_op_takes (tape, "layer_norm", x, PAL_F32, 1) ||
-      ! pal_op_fits (tape, "layer_norm", sizes, G_N_ELEMENTS (sizes)))
+  if (! pal_op_takes (tape, op, x, PAL_F32, 1) ||
+      ! pal_op_fits (tape, op, sizes, G_N_ELEMENTS (sizes)))
     return x;
 
+  if (residual && ! pal_shape_equal (pal_shape_of (residual), pal_shape_of (x)))
+    return pal_op_clash (tape, op, pal_shape_of (x), pal_shape_of (residual),
+                         "the input and the residual must have one shape");
+
   weight = pal_op_vector (tape, name, "weight", rows.columns, TRUE);
-  bias   = pal_op_vector (tape, name, "bias", rows.columns, TRUE);
+  bias   = pal_op_vector (tape, name, "bias", rows.columns, centre);
   if (pal_tape_failed (tape))
     return x;
 
-  step = pal_step_new (tape, &layer_norm_op, &l, sizeof l);
+  n.row = pal_tape_kernel (tape, "row_norm");
+  n.flags |= (bias ? NORM_BIAS : 0) | (residual ? NORM_RESIDUAL : 0);
+
+  step = pal_step_new (tape, &row_norm_op, &n, sizeof n);
   pal_step_input (step, x);
+  if (residual)
+    pal_step_input (step, residual);
   pal_step_weight (step, weight);
   pal_step_weight (step, bias);
 
   return pal_step_output (tape, step, PAL_F32, pal_shape_of (x));
+}
+
+PalTensor *
+pal_layer_norm (PalTape *tape, PalTensor *x, const gchar *name, gfloat eps)
+{
+  return record_row_norm (tape, x, name, NULL, (RowNorm) { .flags = NORM_CENTRE, .eps = eps });
+}
+
+PalTensor *
+pal_rms_norm (PalTape *tape, PalTensor *x, const gchar *name, const PalRmsNorm *options)
+{
+  return record_row_norm (tape, x, name, options->residual,
+                          (RowNorm) { .eps = options->eps, .act = options->act });
 }

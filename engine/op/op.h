@@ -65,6 +65,18 @@ PalTensor *pal_group_norm (PalTape *tape, PalTensor *x, const gchar *name,
 /* x: [.., C] → same, over the last dimension. */
 PalTensor *pal_layer_norm (PalTape *tape, PalTensor *x, const gchar *name, gfloat eps);
 
+/* x: [.., C], name.weight: [C] → same: act (x / rms (x) weight + bias) + residual, with
+ * the root of the mean square over the last dimension (arXiv 1910.07467). */
+typedef struct
+{
+  gfloat     eps;             /* added to the mean square */
+  PalAct     act;
+  PalTensor *residual;        /* [.., C] or NULL */
+} PalRmsNorm;
+
+PalTensor *pal_rms_norm (PalTape *tape, PalTensor *x, const gchar *name,
+                         const PalRmsNorm *options);
+
 /* q: [B, T, N * D], k, v: [B, S, N * D] → [B, T, N * D]: softmax (scale q k') v for each
  * head. scale 0 = 1 / sqrt (D). causal: query i sees keys 0 .. i. */
 typedef struct
@@ -93,6 +105,21 @@ PalTensor *pal_geglu        (PalTape *tape, PalTensor *x);
 
 /* a: [.., A], b: [.., C], equal outer dimensions → [.., A + C]. */
 PalTensor *pal_concat       (PalTape *tape, PalTensor *a, PalTensor *b);
+
+/* Squares of f x f pixels to channels and back. Channel f f c + f dy + dx belongs to
+ * channel c of the pixel (dy, dx) of its square, as in PyTorch. */
+typedef struct
+{
+  gint       factor;          /* f: 1 (channels alone change) or 2 */
+  gint64     channels;        /* M */
+  PalTensor *residual;        /* the result's shape, or NULL; added */
+} PalPixels;
+
+/* x: [B, f H, f W, C] → [B, H, W, M]: each channel is the mean of f f C / M neighbours. */
+PalTensor *pal_pixel_unshuffle (PalTape *tape, PalTensor *x, const PalPixels *options);
+
+/* x: [B, H, W, C] → [B, f H, f W, M]: each channel is first repeated f f M / C times. */
+PalTensor *pal_pixel_shuffle   (PalTape *tape, PalTensor *x, const PalPixels *options);
 
 /* ids: [B, T] I32; table name.weight: [V, E] → [B, T, E]; plus the rows 0 .. T - 1 of
  * position.weight when position is not NULL. */

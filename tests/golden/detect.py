@@ -43,7 +43,7 @@ def set_member(name, value):
 CHANGES = {
     "number": (change_number, "64x64.decoded"),
     "model": (set_member("model", "no-such-model"), "no-such-model"),
-    "class": (set_member("class", "AutoencoderDC"), "AutoencoderDC is not built yet"),
+    "class": (set_member("class", "VQModel"), "VQModel is not built yet"),
     "tensors": (lambda folder: os.remove(os.path.join(folder, "goldens.safetensors")),
                 "goldens.safetensors"),
 }

@@ -25,6 +25,7 @@ static const struct
   { "class", "UNet2DConditionModel", golden_unet },
   { "class", "AutoencoderKL", golden_codec },
   { "class", "AutoencoderTiny", golden_codec },
+  { "class", "AutoencoderDC", golden_codec },
 };
 
 static gboolean

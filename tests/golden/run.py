@@ -13,7 +13,7 @@ import sys
 SKIPPED = 77
 SELECTIONS = {
     "pocl": ("*",),
-    "rusticl": ("trace-*", "vae-*", "taesd-*", "sd15-img2img-ddim", "sd15-inpaint9-ddim",
+    "rusticl": ("trace-*", "vae-*", "taesd-*", "dcae-*", "sd15-img2img-ddim", "sd15-inpaint9-ddim",
                 "sd15-inpaint4-euler-a-s1"),
 }
 BUILT = ("sd15-*", "trace-unet-sd15*", "vae-sd15*", "taesd-tiny4", "rng", "tokenizers")

@@ -8,6 +8,20 @@
 
 #include "base/dtype.h"
 
+gboolean
+op_test_init (gint *argc, gchar ***argv)
+{
+  const gchar *given = *argc > 1 && *(*argv)[1] != '-' ? (*argv)[1] : "0xffffffff";
+  const guint  limit = (guint) g_ascii_strtoull (given, NULL, 0);
+
+  if (! device_test_init (argc, argv))
+    return FALSE;
+
+  pal_device_limit (test_device (), limit);
+
+  return TRUE;
+}
+
 static gsize
 count_of (PalShape shape)
 {

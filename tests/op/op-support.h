@@ -9,6 +9,19 @@
 
 #define BENCH_MAX 8
 
+/* Sets up the tests; an argument drops capabilities of the device, so that each catalogue
+ * row has its turn. FALSE when there is no such device, which has been said. */
+gboolean op_test_init (gint *argc, gchar ***argv);
+
+/* A test for each row of a table, named by the op and the row. */
+#define OP_TEST_ROWS(op, table, func)                                         \
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)                            \
+    {                                                                         \
+      g_autofree gchar *path = g_strdup_printf ("/%s/%s", op, table[i].name); \
+                                                                              \
+      g_test_add_data_func (path, &table[i], func);                           \
+    }
+
 /* One op under test: operands, their values in double for the reference. */
 typedef struct
 {

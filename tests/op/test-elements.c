@@ -1,138 +1,111 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Norms, pointwise ops, concatenation and embeddings against plain C in double. */
+/* Pixel shuffles, pointwise ops, concatenation and embeddings against plain C in double. */
 
 #include "op-support.h"
 
 #include <math.h>
 
+/* The side with squares: [b, f h, f w, few]; the other one: [b, h, w, many]. */
 typedef struct
 {
   const gchar *name;
-  gint         b, h, w, c, groups;
-  PalAct       act;
-  gdouble      mean; /* of the inputs: large ones make naive variances fail */
-  gboolean     shifted, modulated;
-  gdouble      nmse;
-} GroupNorm;
+  gint         b, h, w, f;
+  gint         few, many;
+  gboolean     residual, shifted;
+} Pixels;
 
-/* A mean of 1000 has an error of up to 3e-5 as a float. */
-static const GroupNorm group_norms[] = {
-  { "one position",      1, 1,   1,   4,   2,  PAL_ACT_NONE, 0.0,    FALSE, FALSE, 1e-11 },
-  { "one group",         1, 3,   5,   6,   1,  PAL_ACT_NONE, 0.5,    FALSE, FALSE, 1e-11 },
-  { "U-Net",             2, 16,  16,  320, 32, PAL_ACT_SILU, 0.5,    FALSE, FALSE, 1e-11 },
-  { "odd",               2, 17,  9,   30,  5,  PAL_ACT_NONE, -1.0,   TRUE,  FALSE, 1e-11 },
-  { "a channel a group", 1, 33,  31,  7,   7,  PAL_ACT_SILU, 0.0,    TRUE,  FALSE, 1e-11 },
-  { "large mean",        1, 70,  60,  8,   2,  PAL_ACT_NONE, 1000.0, FALSE, FALSE, 1e-8  },
-  { "many positions",    1, 150, 121, 12,  4,  PAL_ACT_SILU, 3.0,    FALSE, FALSE, 1e-11 },
-  { "one, modulated",    1, 1,   1,   4,   2,  PAL_ACT_NONE, 0.0,    FALSE, TRUE,  1e-11 },
-  { "modulated",         2, 16,  16,  192, 8,  PAL_ACT_SILU, 0.5,    FALSE, TRUE,  1e-11 },
-  { "odd, modulated",    3, 17,  9,   30,  5,  PAL_ACT_NONE, -1.0,   TRUE,  TRUE,  1e-11 },
+static const Pixels unshuffles[] = {
+  { "one square",       1, 1,  1,  2, 1,  4,  FALSE, FALSE },
+  { "no mean",          2, 3,  5,  2, 3,  12, FALSE, TRUE  },
+  { "mean of 4",        1, 6,  4,  2, 8,  8,  TRUE,  FALSE },
+  { "mean of a square", 2, 5,  3,  2, 7,  7,  TRUE,  TRUE  },
+  { "channels alone",   2, 5,  7,  1, 36, 12, TRUE,  TRUE  },
+  { "a long line",      1, 2,  90, 2, 4,  16, TRUE,  FALSE },
 };
 
-/* modulation: [2 C] or NULL */
-static void
-group_norm (const GroupNorm *row, const gdouble *x, const gdouble *weight,
-            const gdouble *bias, const gdouble *modulation, gint g, gdouble *y)
+static const Pixels shuffles[] = {
+  { "one square",       1, 1,  1,  2, 1,  4,  FALSE, FALSE },
+  { "no repeats",       2, 3,  5,  2, 3,  12, FALSE, TRUE  },
+  { "2 repeats",        1, 6,  4,  2, 24, 48, TRUE,  FALSE },
+  { "3 repeats",        2, 5,  3,  2, 3,  4,  TRUE,  TRUE  },
+  { "channels alone",   2, 5,  7,  1, 36, 12, TRUE,  TRUE  },
+  { "a long line",      1, 2,  90, 2, 9,  18, TRUE,  FALSE },
+};
+
+/* Where element (y, x, c) of the many-sided picture made of whole squares lies among the
+ * squares; n: channels of the square side. */
+static gint
+square_at (const Pixels *row, gint y, gint x, gint c, gint n)
 {
-  const gint    positions = row->h * row->w;
-  const gint    size      = row->c / row->groups;
-  const gdouble n         = (gdouble) positions * size;
-  gdouble       mean = 0.0, variance = 0.0;
+  const gint corner = c % (row->f * row->f);
 
-  for (gint p = 0; p < positions; p++)
-    for (gint c = g * size; c < (g + 1) * size; c++)
-      mean += x[p * row->c + c] / n;
-  for (gint p = 0; p < positions; p++)
-    for (gint c = g * size; c < (g + 1) * size; c++)
-      variance += pow (x[p * row->c + c] - mean, 2.0) / n;
-  for (gint p = 0; p < positions; p++)
-    for (gint c = g * size; c < (g + 1) * size; c++)
-      {
-        gdouble v = (x[p * row->c + c] - mean) / sqrt (variance + 1e-5) * weight[c] + bias[c];
-
-        if (modulation)
-          v = v * (1.0 + modulation[c]) + modulation[row->c + c];
-        y[p * row->c + c] = reference_act (row->act, v);
-      }
+  return ((y * row->f + corner / row->f) * row->w * row->f + x * row->f + corner % row->f) * n +
+         c / (row->f * row->f);
 }
 
 static void
-test_group_norm (gconstpointer data)
+test_unshuffle (gconstpointer data)
 {
-  const GroupNorm    *row     = data;
-  PalGroupNorm        options = { .groups = row->groups, .eps = 1e-5f, .act = row->act };
-  const PalShape      shape   = PAL_SHAPE (row->b, row->h, row->w, row->c);
-  const gsize         plane   = (gsize) row->h * row->w * row->c;
-  g_autofree gdouble *y       = g_new (gdouble, row->b * plane);
-  gdouble            *weight, *bias, *x, *modulation = NULL;
+  const Pixels       *row     = data;
+  const PalShape      from    = PAL_SHAPE (row->b, row->h * row->f, row->w * row->f, row->few);
+  const PalShape      to      = PAL_SHAPE (row->b, row->h, row->w, row->many);
+  const gint          squares = row->b * row->h;
+  const gint          share   = row->f * row->f * row->few / row->many;
+  g_autofree gdouble *y       = g_new0 (gdouble, squares * row->w * row->many);
+  PalPixels           options = { .factor = row->f, .channels = row->many };
+  gdouble            *x, *residual = NULL;
   PalTensor          *tx;
   Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
-  weight = bench_weight (&bench, "n.weight", PAL_F16, PAL_SHAPE (row->c), 0.5, 1.0);
-  bias   = bench_weight (&bench, "n.bias", PAL_F16, PAL_SHAPE (row->c), 0.5, 0.0);
   bench_record (&bench);
-  tx = bench_input (&bench, shape, 1.0, row->mean, &x);
-  if (row->modulated)
-    options.modulation = bench_input (&bench, PAL_SHAPE (row->b, 2 * row->c), 1.0, 0.0,
-                                      &modulation);
+  tx = bench_input (&bench, from, 1.0, 0.0, &x);
+  if (row->residual)
+    options.residual = bench_input (&bench, to, 1.0, 0.0, &residual);
 
-  for (gint b = 0; b < row->b; b++)
-    for (gint g = 0; g < row->groups; g++)
-      group_norm (row, x + b * plane, weight, bias,
-                  modulation ? modulation + (gsize) b * 2 * row->c : NULL, g, y + b * plane);
+  for (gint i = 0; i < squares * row->w; i++)
+    for (gint c = 0; c < row->many; c++)
+      {
+        gdouble *out = y + i * row->many + c;
 
-  tx = pal_group_norm (bench.tape, tx, "n", &options);
-  bench_check (&bench, tx, shape, y, row->nmse);
+        for (gint k = 0; k < share; k++)
+          *out += x[square_at (row, i / row->w, i % row->w, c * share + k, row->few)] / share;
+        *out += residual ? residual[i * row->many + c] : 0.0;
+      }
+
+  bench_check (&bench, pal_pixel_unshuffle (bench.tape, tx, &options), to, y, 1e-13);
   bench_clear (&bench);
 }
 
-/* A row of sizes for the ops that need no more. */
-typedef struct
-{
-  const gchar *name;
-  gint         rows, columns;
-  gdouble      mean;
-  gboolean     shifted;
-} Rows;
-
-static const Rows layer_norms[] = {
-  { "one",            1,   1,   0.0,  FALSE },
-  { "odd",            5,   37,  2.0,  TRUE  },
-  { "CLIP",           154, 768, 0.1,  FALSE },
-  { "over the lanes", 3,   129, -1.0, TRUE  },
-};
-
 static void
-test_layer_norm (gconstpointer data)
+test_shuffle (gconstpointer data)
 {
-  const Rows         *row   = data;
-  const PalShape      shape = PAL_SHAPE (row->rows, row->columns);
-  g_autofree gdouble *y     = g_new (gdouble, row->rows * row->columns);
-  gdouble            *weight, *bias, *x;
+  const Pixels       *row     = data;
+  const PalShape      from    = PAL_SHAPE (row->b, row->h, row->w, row->many);
+  const PalShape      to      = PAL_SHAPE (row->b, row->h * row->f, row->w * row->f, row->few);
+  const gint          squares = row->b * row->h;
+  const gint          channels = row->f * row->f * row->few;
+  const gint          count   = squares * row->w * channels;
+  g_autofree gdouble *y       = g_new0 (gdouble, count);
+  PalPixels           options = { .factor = row->f, .channels = row->few };
+  gdouble            *x, *residual = NULL;
   PalTensor          *tx;
   Bench               bench;
 
   bench_init (&bench, row->name, row->shifted);
-  weight = bench_weight (&bench, "n.weight", PAL_F32, PAL_SHAPE (row->columns), 0.5, 1.0);
-  bias   = bench_weight (&bench, "n.bias", PAL_F32, PAL_SHAPE (row->columns), 0.5, 0.0);
   bench_record (&bench);
-  tx = bench_input (&bench, shape, 1.0, row->mean, &x);
+  tx = bench_input (&bench, from, 1.0, 0.0, &x);
+  if (row->residual)
+    options.residual = bench_input (&bench, to, 1.0, 0.0, &residual);
 
-  for (gint r = 0; r < row->rows; r++)
-    {
-      const gdouble *from = x + r * row->columns;
-      gdouble        mean = 0.0, variance = 0.0;
+  for (gint i = 0; i < squares * row->w; i++)
+    for (gint c = 0; c < channels; c++)
+      y[square_at (row, i / row->w, i % row->w, c, row->few)] =
+          x[i * row->many + c / (channels / row->many)];
+  for (gint i = 0; residual && i < count; i++)
+    y[i] += residual[i];
 
-      for (gint c = 0; c < row->columns; c++)
-        mean += from[c] / row->columns;
-      for (gint c = 0; c < row->columns; c++)
-        variance += pow (from[c] - mean, 2.0) / row->columns;
-      for (gint c = 0; c < row->columns; c++)
-        y[r * row->columns + c] = (from[c] - mean) / sqrt (variance + 1e-5) * weight[c] + bias[c];
-    }
-
-  bench_check (&bench, pal_layer_norm (bench.tape, tx, "n", 1e-5f), shape, y, 1e-11);
+  bench_check (&bench, pal_pixel_shuffle (bench.tape, tx, &options), to, y, 1e-13);
   bench_clear (&bench);
 }
 
@@ -207,11 +180,19 @@ test_pointwise (gconstpointer data)
   bench_clear (&bench);
 }
 
+/* A row of sizes for the ops that need no more. */
+typedef struct
+{
+  const gchar *name;
+  gint         rows, columns;
+  gboolean     shifted;
+} Rows;
+
 static const Rows runs[] = {
-  { "one",        1,  1,    0.0, FALSE },
-  { "odd",        13, 37,   0.0, TRUE  },
-  { "over a run", 3,  1027, 0.0, TRUE  },
-  { "U-Net",      64, 1280, 0.0, FALSE },
+  { "one",        1,  1,    FALSE },
+  { "odd",        13, 37,   TRUE  },
+  { "over a run", 3,  1027, TRUE  },
+  { "U-Net",      64, 1280, FALSE },
 };
 
 static void
@@ -411,20 +392,6 @@ refuse_add (PalTape *t, PalTensor *x)
 }
 
 static PalTensor *
-refuse_groups (PalTape *t, PalTensor *x)
-{
-  return pal_group_norm (t, x, "n", &(PalGroupNorm) { .groups = 2, .eps = 1e-5f });
-}
-
-static PalTensor *
-refuse_modulation (PalTape *t, PalTensor *x)
-{
-  return pal_group_norm (t, x, "n",
-                         &(PalGroupNorm) { .groups = 3, .eps = 1e-5f,
-                                           .modulation = pal_reshape (t, x, PAL_SHAPE (4, 9)) });
-}
-
-static PalTensor *
 refuse_halves (PalTape *t, PalTensor *x)
 {
   return pal_geglu (t, x);
@@ -460,17 +427,41 @@ refuse_position (PalTape *t, PalTensor *x)
   return pal_embed (t, pal_input (t, "ids", PAL_I32, PAL_SHAPE (1, 9)), "t", "t");
 }
 
+static PalTensor *
+refuse_odd_sides (PalTape *t, PalTensor *x)
+{
+  return pal_pixel_unshuffle (t, pal_reshape (t, x, PAL_SHAPE (1, 4, 3, 3)),
+                              &(PalPixels) { .factor = 2, .channels = 12 });
+}
+
+static PalTensor *
+refuse_shares (PalTape *t, PalTensor *x)
+{
+  return pal_pixel_shuffle (t, pal_reshape (t, x, PAL_SHAPE (1, 4, 3, 3)),
+                            &(PalPixels) { .factor = 2, .channels = 2 });
+}
+
+static PalTensor *
+refuse_pixel_residual (PalTape *t, PalTensor *x)
+{
+  PalTensor *image = pal_reshape (t, x, PAL_SHAPE (1, 4, 3, 3));
+
+  return pal_pixel_shuffle (t, image, &(PalPixels) { .factor = 2, .channels = 3,
+                                                     .residual = image });
+}
+
 /* x: [4, 3, 3] */
 static const BenchRefusal refusals[] = {
-  { "add",        refuse_add,        PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
-  { "groups",     refuse_groups,     PAL_ERROR_SHAPE,       "[4, 3, 3] can't have 2 groups" },
-  { "modulation", refuse_modulation, PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
-  { "halves",     refuse_halves,     PAL_ERROR_SHAPE,       "must be even"                  },
-  { "channels",   refuse_channels,   PAL_ERROR_SHAPE,       "[4, 3, 3] and [1, 3, 3]"       },
-  { "concat",     refuse_concat,     PAL_ERROR_SHAPE,       "[4, 3, 3] and [3, 3, 3]"       },
-  { "ids",        refuse_ids,        PAL_ERROR_SHAPE,       "not F32"                       },
-  { "types",      refuse_types,      PAL_ERROR_UNSUPPORTED, "one type"                      },
-  { "position",   refuse_position,   PAL_ERROR_SHAPE,       "[1, 9] and [5, 3]"             },
+  { "add",      refuse_add,      PAL_ERROR_SHAPE,       "[4, 3, 3] and [4, 9]"          },
+  { "halves",   refuse_halves,   PAL_ERROR_SHAPE,       "must be even"                  },
+  { "channels", refuse_channels, PAL_ERROR_SHAPE,       "[4, 3, 3] and [1, 3, 3]"       },
+  { "concat",   refuse_concat,   PAL_ERROR_SHAPE,       "[4, 3, 3] and [3, 3, 3]"       },
+  { "ids",      refuse_ids,      PAL_ERROR_SHAPE,       "not F32"                       },
+  { "types",    refuse_types,    PAL_ERROR_UNSUPPORTED, "one type"                      },
+  { "odd sides", refuse_odd_sides, PAL_ERROR_SHAPE,      "must be even"                  },
+  { "shares",   refuse_shares,   PAL_ERROR_SHAPE,       "must be a multiple"            },
+  { "pixel residual", refuse_pixel_residual, PAL_ERROR_SHAPE, "[1, 8, 6, 3] and [1, 4, 3, 3]" },
+  { "position", refuse_position, PAL_ERROR_SHAPE,       "[1, 9] and [5, 3]"             },
 };
 
 static void
@@ -481,8 +472,6 @@ test_refusals (void)
       Bench bench;
 
       bench_init (&bench, refusals[i].name, FALSE);
-      bench_weight (&bench, "n.weight", PAL_F32, PAL_SHAPE (3), 1.0, 0.0);
-      bench_weight (&bench, "n.bias", PAL_F32, PAL_SHAPE (3), 1.0, 0.0);
       bench_weight (&bench, "t.weight", PAL_F32, PAL_SHAPE (5, 3), 1.0, 0.0);
       bench_weight (&bench, "p.weight", PAL_F16, PAL_SHAPE (5, 3), 1.0, 0.0);
       bench_refuse (&bench, PAL_SHAPE (4, 3, 3), &refusals[i]);
@@ -537,33 +526,20 @@ test_beyond_int (void)
   bench_clear (&bench);
 }
 
-#define ADD_ROWS(op, table, func)                                             \
-  for (guint i = 0; i < G_N_ELEMENTS (table); i++)                            \
-    {                                                                         \
-      g_autofree gchar *path = g_strdup_printf ("/%s/%s", op, table[i].name); \
-                                                                              \
-      g_test_add_data_func (path, &table[i], func);                           \
-    }
-
 int
 main (int argc, char **argv)
 {
-  /* An argument drops capabilities, so that each catalogue row has its turn. */
-  const gchar *given = argc > 1 && *argv[1] != '-' ? argv[1] : "0xffffffff";
-  const guint  limit = (guint) g_ascii_strtoull (given, NULL, 0);
-
-  if (! device_test_init (&argc, &argv))
+  if (! op_test_init (&argc, &argv))
     return 0;
 
-  pal_device_limit (test_device (), limit);
-  ADD_ROWS ("group_norm", group_norms, test_group_norm);
-  ADD_ROWS ("layer_norm", layer_norms, test_layer_norm);
-  ADD_ROWS ("pointwise", pointwises, test_pointwise);
-  ADD_ROWS ("geglu", runs, test_geglu);
-  ADD_ROWS ("add_channels", runs, test_add_channels);
-  ADD_ROWS ("concat", runs, test_concat);
-  ADD_ROWS ("embed", embeds, test_embed);
-  ADD_ROWS ("timestep_embed", timesteps, test_timestep);
+  OP_TEST_ROWS ("pixel_unshuffle", unshuffles, test_unshuffle);
+  OP_TEST_ROWS ("pixel_shuffle", shuffles, test_shuffle);
+  OP_TEST_ROWS ("pointwise", pointwises, test_pointwise);
+  OP_TEST_ROWS ("geglu", runs, test_geglu);
+  OP_TEST_ROWS ("add_channels", runs, test_add_channels);
+  OP_TEST_ROWS ("concat", runs, test_concat);
+  OP_TEST_ROWS ("embed", embeds, test_embed);
+  OP_TEST_ROWS ("timestep_embed", timesteps, test_timestep);
   g_test_add_func ("/in_place", test_in_place);
   g_test_add_func ("/refusals", test_refusals);
   g_test_add_func ("/beyond_int", test_beyond_int);

@@ -382,31 +382,15 @@ test_refusals (void)
     }
 }
 
-static void
-add (const gchar *op, const gchar *name, gconstpointer row, GTestDataFunc func)
-{
-  g_autofree gchar *path = g_strdup_printf ("/%s/%s", op, name);
-
-  g_test_add_data_func (path, row, func);
-}
-
 int
 main (int argc, char **argv)
 {
-  /* An argument drops capabilities, so that each catalogue row has its turn. */
-  const gchar *given = argc > 1 && *argv[1] != '-' ? argv[1] : "0xffffffff";
-  const guint  limit = (guint) g_ascii_strtoull (given, NULL, 0);
-
-  if (! device_test_init (&argc, &argv))
+  if (! op_test_init (&argc, &argv))
     return 0;
 
-  pal_device_limit (test_device (), limit);
-  for (guint i = 0; i < G_N_ELEMENTS (linears); i++)
-    add ("linear", linears[i].name, &linears[i], test_linear);
-  for (guint i = 0; i < G_N_ELEMENTS (convs); i++)
-    add ("conv2d", convs[i].name, &convs[i], test_conv);
-  for (guint i = 0; i < G_N_ELEMENTS (attentions); i++)
-    add ("attention", attentions[i].name, &attentions[i], test_attention);
+  OP_TEST_ROWS ("linear", linears, test_linear);
+  OP_TEST_ROWS ("conv2d", convs, test_conv);
+  OP_TEST_ROWS ("attention", attentions, test_attention);
   g_test_add_func ("/refusals", test_refusals);
 
   return device_test_run ();

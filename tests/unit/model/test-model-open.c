@@ -21,6 +21,14 @@ typedef struct
   const gchar  *parts[3];     /* the message has these */
 } Fault;
 
+/* In place of the codec's name: an AutoencoderDC with these lists on both sides. */
+#define DC(channels, layers)                                    \
+  "AutoencoderDC\", "                                           \
+  "\"encoder_block_out_channels\": " channels ", "              \
+  "\"decoder_block_out_channels\": " channels ", "              \
+  "\"encoder_layers_per_block\": " layers ", "                  \
+  "\"decoder_layers_per_block\": " layers
+
 static const Fault faults[] = {
   { "no-index", "model_index.json", NULL, NULL, PAL_ERROR_FORMAT,
     { "model_index.json", "choose the folder" } },
@@ -62,8 +70,28 @@ static const Fault faults[] = {
     PAL_ERROR_UNSUPPORTED, { "up_block_types", "SimpleCrossAttnUpBlock2D" } },
   { "heads", "unet/config.json", "\"attention_head_dim\": 2", "\"attention_head_dim\": 5",
     PAL_ERROR_FORMAT, { "attention_head_dim" } },
-  { "codec", "vae/config.json", "AutoencoderKL", "AutoencoderDC", PAL_ERROR_UNSUPPORTED,
-    { "AutoencoderDC", "AutoencoderTiny" } },
+  { "codec", "vae/config.json", "AutoencoderKL", "ConsistencyDecoderVAE", PAL_ERROR_UNSUPPORTED,
+    { "ConsistencyDecoderVAE", "AutoencoderTiny", "AutoencoderDC" } },
+  { "dc-block", "vae/config.json", "AutoencoderKL\"",
+    DC ("[4, 16]", "[1, 1]") ", \"encoder_block_types\": [\"ResBlock\", \"EfficientViTBlock\"]",
+    PAL_ERROR_UNSUPPORTED, { "encoder_block_types", "EfficientViTBlock", "ResBlock" } },
+  { "dc-norm", "vae/config.json", "AutoencoderKL\"",
+    DC ("[4, 16]", "[1, 1]") ", \"decoder_norm_types\": \"batch_norm\"",
+    PAL_ERROR_UNSUPPORTED, { "decoder_norm_types", "batch_norm", "rms_norm" } },
+  { "dc-up", "vae/config.json", "AutoencoderKL\"",
+    DC ("[4, 16]", "[1, 1]") ", \"upsample_block_type\": \"bilinear\"",
+    PAL_ERROR_UNSUPPORTED, { "upsample_block_type", "bilinear", "pixel_shuffle or interpolate" } },
+  { "dc-words", "vae/config.json", "AutoencoderKL\"",
+    DC ("[4, 16]", "[1, 1]") ", \"decoder_act_fns\": [\"silu\", \"silu\", \"silu\"]",
+    PAL_ERROR_FORMAT, { "decoder_act_fns", "3 values", "2 levels" } },
+  { "dc-levels", "vae/config.json", "AutoencoderKL\"", DC ("[4, 16, 64]", "[1, 0, 1]"),
+    PAL_ERROR_FORMAT, { "encoder_layers_per_block", "may have 0 layers" } },
+  { "dc-one-level", "vae/config.json", "AutoencoderKL\"", DC ("[4]", "[0]"),
+    PAL_ERROR_FORMAT, { "encoder_layers_per_block", "one level" } },
+  { "dc-channels", "vae/config.json", "AutoencoderKL\"", DC ("[4, 12]", "[1, 1]"),
+    PAL_ERROR_FORMAT, { "encoder_block_out_channels", "multiple of the next" } },
+  { "dc-latents", "vae/config.json", "AutoencoderKL\"", DC ("[2, 2]", "[1, 1]"),
+    PAL_ERROR_FORMAT, { "latent_channels", "multiple" } },
   { "activation", "text_encoder/config.json", "quick_gelu", "mish", PAL_ERROR_UNSUPPORTED,
     { "hidden_act", "mish" } },
   { "missing-tensor", "unet/diffusion_pytorch_model.safetensors",
