@@ -308,7 +308,9 @@ loop_call (Loop    *loop,
   const gfloat       *fresh = NULL;
 
   fill_input (loop, x, call);
-  if (! denoise (loop, call, error) || ! guide (loop, call, error))
+  if (! denoise (loop, call, error) || ! guide (loop, call, error) ||
+      (d->recall && ! pal_recall_apply (d->recall, d->sampling, call, x, loop->guided,
+                                        loop->cancellable, error)))
     return FALSE;
 
   if (pal_sampling_wants_noise (d->sampling, call))

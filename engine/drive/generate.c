@@ -40,6 +40,7 @@ typedef struct
   PalRequest            request;        /* resolved */
   PalRandom            *random;
   PalCondition          cond, uncond;
+  PalRecall            *recall;         /* NULL: the denoiser draws alone */
   Pass                  passes[2];
   guint                 n_passes;
   GCancellable         *cancellable;
@@ -58,6 +59,7 @@ run_clear (Run *run)
   g_clear_pointer (&run->random, pal_random_free);
   pal_condition_clear (&run->cond);
   pal_condition_clear (&run->uncond);
+  g_clear_pointer (&run->recall, pal_recall_free);
   g_clear_pointer (&run->note, g_free);
 }
 
@@ -198,6 +200,8 @@ read_prompts (Run     *run,
   const PalRequest *r = &run->request;
 
   pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
+  if (r->intent != PAL_RESTYLE)
+    run->recall = pal_recall_new (run->model, r->prompt, r->seed);
   if (! pal_model_condition (run->model, r->prompt, &run->cond, &run->note, run->cancellable,
                              error))
     return FALSE;
@@ -376,6 +380,7 @@ denoise_and_decode (Run           *run,
     .masked_image = inputs->shown,
     .window       = pass->canvas.window / vae->factor,
     .overlap      = pass->canvas.overlap / vae->factor,
+    .recall       = run->recall,
     .sampling     = pass->sampling,
     .noise        = { draw_noise, run },
     .observe      = after_call,
@@ -383,6 +388,8 @@ denoise_and_decode (Run           *run,
   };
 
   pal_tracker_phase (&run->tracker, PAL_PHASE_DENOISE);
+  if (run->recall && ! pal_recall_place (run->recall, width, height, inputs->mask, error))
+    return NULL;
   if (! pal_diffuse (run->model, &d, latents, run->cancellable, error))
     return NULL;
 

@@ -29,6 +29,7 @@ typedef struct
   PalScheduleConfig  schedule;
   PalWeights        *weights[PAL_N_PARTS];
   PalClipTokenizer  *tokenizer;
+  PalExemplars      *exemplars;           /* NULL without the folder "exemplars" */
   gboolean           takes_mask;
   PalModelTraits     traits;
 } PalParts;

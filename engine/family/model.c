@@ -9,13 +9,14 @@
 #include "base/debug.h"
 #include "run/tape.h"
 
-/* Programs kept. A run needs four: text, encoder, denoiser, decoder. */
-#define MAX_PROGRAMS 6
+/* Programs kept. A run needs four: text, encoder, denoiser, decoder; and one for each
+ * stage of an exemplar memory. */
+#define MAX_PROGRAMS 9
 
-typedef enum { CALL_TEXT, CALL_ENCODE, CALL_DECODE, CALL_DENOISE, N_CALLS } Call;
+typedef enum { CALL_TEXT, CALL_ENCODE, CALL_DECODE, CALL_DENOISE, CALL_MATCH, N_CALLS } Call;
 
-/* What a program is bound to. Sizes in the call's own unit: px to encode, latent px
- * otherwise. */
+/* What a program is bound to. Sizes in the call's own unit: px to encode; queries, keys
+ * and their width, as height, width and tokens, to match; latent px otherwise. */
 typedef struct
 {
   Call   call;
@@ -81,6 +82,16 @@ record_denoise (PalTape *t, const PalParts *p, const Key *key)
   pal_output (t, "out", pal_unet (t, &p->unet, &inputs));
 }
 
+static void
+record_match (PalTape *t, const PalParts *p G_GNUC_UNUSED, const Key *key)
+{
+  PalTensor *q = pal_input (t, "queries", PAL_F32, PAL_SHAPE (1, key->height, key->tokens));
+  PalTensor *k = pal_input (t, "keys", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
+  PalTensor *v = pal_input (t, "values", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
+
+  pal_output (t, "out", pal_attention (t, q, k, v, &(PalAttention) { .heads = 1, .scale = 1.0f }));
+}
+
 static const struct
 {
   PalPart part;
@@ -90,6 +101,7 @@ static const struct
   [CALL_ENCODE] = { PAL_PART_CODEC, record_encode },
   [CALL_DECODE] = { PAL_PART_CODEC, record_decode },
   [CALL_DENOISE] = { PAL_PART_DENOISER, record_denoise },
+  [CALL_MATCH] = { PAL_PART_DENOISER, record_match },
 };
 
 static PalTape *
@@ -506,6 +518,31 @@ pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
                 { "out", out, cells * (gsize) unet->out_channels * sizeof (gfloat) },
                 { "vector", (gpointer) call->vector, labels * sizeof (gfloat) },
               }, labels > 0 ? 5 : 4, cancellable, error);
+}
+
+const PalExemplars *
+pal_model_exemplars (PalModel *model)
+{
+  return model->parts->exemplars;
+}
+
+gboolean
+pal_model_match (PalModel *model, const PalMatch *match, gfloat *out, GCancellable *cancellable,
+                 GError **error)
+{
+  Key key = { .call = CALL_MATCH, .batch = 1, .height = match->n_queries,
+              .width = match->n_keys, .tokens = match->width };
+  gsize row = (gsize) match->width * sizeof (gfloat);
+
+  g_return_val_if_fail (match->n_queries > 0 && match->n_keys > 0 && match->width > 0, FALSE);
+
+  return run (model, &key,
+              (PalBinding[]) {
+                { "queries", (gpointer) match->queries, (gsize) match->n_queries * row },
+                { "keys", (gpointer) match->keys, (gsize) match->n_keys * row },
+                { "values", (gpointer) match->values, (gsize) match->n_keys * row },
+                { "out", out, (gsize) match->n_queries * row },
+              }, 4, cancellable, error);
 }
 
 void

@@ -6,6 +6,7 @@
 #define PAL_FAMILY_MODEL_H
 
 #include "pal.h"
+#include "family/exemplars.h"
 #include "model/clip.h"
 #include "model/unet.h"
 #include "model/vae.h"
@@ -84,6 +85,22 @@ typedef struct
 
 /* → out: [batch, h, w, out_channels]. */
 gboolean pal_model_denoise   (PalModel *model, const PalDenoise *call, gfloat *out,
+                              GCancellable *cancellable, GError **error);
+
+/* The model's exemplar memory, or NULL. */
+const PalExemplars *pal_model_exemplars (PalModel *model);
+
+/* One softmax attention: what each query finds among keys. */
+typedef struct
+{
+  gint          n_queries, n_keys, width;
+  const gfloat *queries;      /* [n_queries, width] */
+  const gfloat *keys;         /* [n_keys, width] */
+  const gfloat *values;       /* [n_keys, width] */
+} PalMatch;
+
+/* → out: [n_queries, width], softmax (queries keys') values. */
+gboolean pal_model_match     (PalModel *model, const PalMatch *match, gfloat *out,
                               GCancellable *cancellable, GError **error);
 
 /* Of all programs recorded so far: the largest arena and its lower bound; weights. */

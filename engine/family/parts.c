@@ -278,6 +278,19 @@ check_text (const PalParts *parts, GError **error)
   return TRUE;
 }
 
+/* The folder "exemplars", where there is one. */
+static gboolean
+open_exemplars (PalParts *parts, GError **error)
+{
+  g_autofree gchar *folder = g_build_filename (parts->path, "exemplars", NULL);
+
+  if (! g_file_test (folder, G_FILE_TEST_IS_DIR))
+    return TRUE;
+
+  parts->exemplars = pal_exemplars_open (folder, parts->vae.latent_channels, error);
+  return parts->exemplars != NULL;
+}
+
 PalParts *
 pal_parts_open (const gchar *path, GError **error)
 {
@@ -304,7 +317,8 @@ pal_parts_open (const gchar *path, GError **error)
       ! read_configs (parts, error) ||
       ! open_weights (parts, error) ||
       ! check_denoiser (parts, error) ||
-      ! check_text (parts, error))
+      ! check_text (parts, error) ||
+      ! open_exemplars (parts, error))
     return NULL;
 
   parts->family = pal_family_find (parts);
@@ -318,6 +332,7 @@ pal_parts_free (PalParts *parts)
   g_clear_pointer (&parts->index, pal_json_unref);
   g_clear_pointer (&parts->extra, pal_json_unref);
   g_clear_pointer (&parts->tokenizer, pal_clip_tokenizer_free);
+  g_clear_pointer (&parts->exemplars, pal_exemplars_free);
   pal_schedule_config_clear (&parts->schedule);
   for (guint i = 0; i < PAL_N_PARTS; i++)
     g_clear_pointer (&parts->weights[i], pal_weights_unref);

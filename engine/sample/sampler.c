@@ -286,6 +286,16 @@ pal_sampling_timestep (const PalSampling *s,
   return s->timesteps[s->begin + call];
 }
 
+PalSamplingLevel
+pal_sampling_level (const PalSampling *s,
+                    gint               call)
+{
+  PalLevel level = pal_level (s, (gsize) (s->begin + call));
+  PalMix   clean = pal_mix_clean (s, level);
+
+  return (PalSamplingLevel) { level.alpha, level.sigma, clean.x, clean.output };
+}
+
 gboolean
 pal_sampling_wants_noise (const PalSampling *s,
                           gint               call)

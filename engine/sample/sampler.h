@@ -45,6 +45,16 @@ void           pal_sampling_scale      (const PalSampling *sampling, gint call, 
                                         gfloat *input, gsize n);
 gdouble        pal_sampling_timestep   (const PalSampling *sampling, gint call);
 
+/* At a call the latents are x = signal x0 + noise n, and the model's output says
+ * x0 = of_latents x + of_output output. */
+typedef struct
+{
+  gdouble signal, noise;
+  gdouble of_latents, of_output;
+} PalSamplingLevel;
+
+PalSamplingLevel pal_sampling_level    (const PalSampling *sampling, gint call);
+
 /* Whether pal_sampling_step () will want noise at this call. */
 gboolean       pal_sampling_wants_noise (const PalSampling *sampling, gint call);
 
