@@ -19,6 +19,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/debug.h"
+
 #define VOTE 3                     /* cells, side of the middle that votes */
 #define N_VOTES (VOTE * VOTE)
 
