@@ -48,6 +48,8 @@ void                 pal_device_unref (PalDevice   *device);
 
 /* Models */
 
+typedef struct _PalKnownWords PalKnownWords;
+
 typedef struct
 {
   gchar   *path;
@@ -72,6 +74,7 @@ typedef struct
   /* What a small model knows; NULL for one with an open vocabulary. */
   gchar  **vocabulary;
   gchar  **styles;
+  PalKnownWords *words;       /* the same and other words for them, for reading prompts */
 } PalModelInfo;
 
 /* Opens a model folder in the diffusers layout. Nothing is copied: the weights
@@ -112,6 +115,43 @@ typedef enum
   PAL_GENERATE,               /* from nothing */
   PAL_N_INTENTS
 } PalIntent;
+
+/* How a model with a closed vocabulary reads a prompt: as one of the captions that it was
+ * trained on, a material to fill and generate, a style to restyle. */
+typedef enum
+{
+  PAL_WORD_KNOWN,             /* used as typed, but for number and case */
+  PAL_WORD_REPLACED,          /* another word is used instead */
+  PAL_WORD_LEFT_OUT,          /* known, but there is room for one material or style alone */
+  PAL_WORD_MISPLACED,         /* a style when filling, a material when restyling */
+  PAL_WORD_UNKNOWN,
+  PAL_N_WORD_FATES
+} PalWordFate;
+
+typedef struct
+{
+  gchar      *typed;
+  gchar      *used;           /* the model's own word; NULL for PAL_WORD_UNKNOWN */
+  PalWordFate fate;
+} PalPromptWord;
+
+typedef struct
+{
+  gchar      *prompt;         /* what the model is given */
+  gboolean    understood;     /* FALSE: nothing was, and prompt is the text as typed */
+  GPtrArray  *words;          /* element type PalPromptWord, in the text's order; words that
+                               * say nothing of a picture ("with", "add") are not among them */
+} PalPromptReading;
+
+/* NULL for a model with an open vocabulary. prompt may be any bytes. */
+PalPromptReading *pal_model_info_read_prompt (const PalModelInfo     *info,
+                                              PalIntent               intent,
+                                              const gchar            *prompt);
+void              pal_prompt_reading_free    (PalPromptReading       *reading);
+
+/* The typed words of one fate, joined by commas; NULL if there is none. g_free () */
+gchar            *pal_prompt_reading_list    (const PalPromptReading *reading,
+                                              PalWordFate             fate);
 
 /* Values that are outside their range are refused by pal_generate (). Zeroed
  * fields mean: the model's default. */
@@ -216,6 +256,7 @@ void       pal_recipe_free   (PalRecipe        *recipe);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalDevice, pal_device_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalModel, pal_model_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalModelInfo, pal_model_info_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalPromptReading, pal_prompt_reading_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalRecipe, pal_recipe_free)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PalReport, pal_report_clear)
 

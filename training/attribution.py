@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write a model's ATTRIBUTION.md: whose pictures trained it, from allowlist.tsv and LICENCES.md.
+"""Write a model's ATTRIBUTION.md: whose pictures trained it, from allowlist.tsv and LICENCES.md, and whose words it
+takes for its own (WORDNET.md).
 
     python3 attribution.py --out models/default/ATTRIBUTION.md
 
@@ -63,6 +64,8 @@ def main():
         for (_, licence), n in sorted((k, v) for k, v in count.items() if k[0] == package):
             text.append(f"* {licence}, {n} pictures. {owners[licence]}")
         text += notes
+    with open(os.path.join(here, "WORDNET.md"), encoding="utf-8") as f:
+        text += ["", "#" + f.read().rstrip("\n")]
     with open(args.out, "w", encoding="utf-8") as f:
         f.write("\n".join(text) + "\n")
     print(args.out, len(used), "pictures")

@@ -13,6 +13,7 @@ import torch
 
 import common
 import modules
+import nearest
 import samples
 import sampling
 import styles
@@ -54,6 +55,7 @@ def model_index():
             "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 4.0, "restyle_strength": 0.75,
                          "sampler": "euler"},
             "vocabulary": samples.words(),
+            "backdrops": sorted({h for label in samples.SKIES for h in samples.HEADS[label]}),
             "styles": list(styles.STYLES),
             "style_words": {name: list(others) for name, (_, others, _) in styles.STYLES.items()},
         },
@@ -99,7 +101,9 @@ def main():
     shutil.copytree(os.path.join(args.work, "tokenizer"), os.path.join(args.out, "tokenizer"), dirs_exist_ok=True)
     os.makedirs(os.path.join(args.out, "scheduler"), exist_ok=True)
     common.save_json(os.path.join(args.out, "scheduler", "scheduler_config.json"), common.SCHEDULER_CONFIG)
-    common.save_json(os.path.join(args.out, "model_index.json"), model_index())
+    index = model_index()
+    common.save_json(os.path.join(args.out, "model_index.json"), index)
+    nearest.save(args.out, index["palimpsest"])
     load(args.out)
     size = sum(os.path.getsize(os.path.join(r, f)) for r, _, files in os.walk(args.out) for f in files)
     print(f"{args.out}: {size / 1e6:.1f} MB, {seen}")

@@ -14,6 +14,7 @@
 #include "model-row.h"
 #include "seed-row.h"
 #include "status-row.h"
+#include "words-row.h"
 
 #define WIDTH_PX        560
 #define MIN_ADVANCED_PX 160
@@ -26,8 +27,8 @@ struct _PalDialog
   const PalDialogClient *client;
   gpointer               data;
 
-  GtkWidget             *window, *message, *message_text, *content, *prompt, *model_row;
-  GtkWidget             *model_hint, *eta, *seed_row, *status;
+  GtkWidget             *window, *message, *message_text, *content, *prompt, *words_row;
+  GtkWidget             *words_list, *model_row, *model_hint, *eta, *seed_row, *status;
 
   PalModelInfo           defaults;      /* the numbers of the chosen model; no strings */
   gchar                 *sampler;       /* its sampler's id */
@@ -165,6 +166,7 @@ model_changed (const PalModelInfo *info, const GError *error, gpointer data)
   PalDialog *dialog = data;
 
   dialog->usable = info != NULL;
+  pal_words_row_set_model (dialog->words_row, info);
   update_ok (dialog);
   if (! info)
     {
@@ -194,6 +196,9 @@ add_main (PalDialog *dialog, GtkSizeGroup *labels)
 
   box = pal_text_box_new (dialog->config, "prompt", 3, &dialog->prompt);
   pal_form_add (form, PAL_FORM_ROW, dialog->config, "prompt", box, dialog->prompt);
+  dialog->words_row = pal_words_row_new (dialog->config, dialog->intent,
+                                         &dialog->words_list);
+  pal_form_add_plain (form, PAL_FORM_ROW, dialog->words_row);
 
   if (dialog->intent != PAL_GENERATE)
     {
@@ -203,8 +208,7 @@ add_main (PalDialog *dialog, GtkSizeGroup *labels)
     }
 
   dialog->model_hint = pal_hint_new ();
-  dialog->model_row  = pal_model_row_new (dialog->config, dialog->intent, &client, &combo,
-                                          dialog->model_hint);
+  dialog->model_row  = pal_model_row_new (dialog->config, &client, &combo, dialog->model_hint);
   pal_form_add (form, PAL_FORM_ROW, dialog->config, "model", dialog->model_row, combo);
   pal_form_add_plain (form, PAL_FORM_ROW, dialog->model_hint);
 
@@ -254,6 +258,21 @@ advanced_form (PalDialog *dialog, GtkSizeGroup *labels)
   return form;
 }
 
+/* Where the screen is too low for both, opening one part closes the other. */
+static void
+make_room (GtkExpander *opened, GParamSpec *pspec, gpointer other)
+{
+  GtkWidget   *window  = gtk_widget_get_toplevel (GTK_WIDGET (opened));
+  GdkMonitor  *monitor = gdk_display_get_monitor (gdk_display_get_default (), 0);
+  GdkRectangle area;
+  gint         height;
+
+  gdk_monitor_get_workarea (monitor, &area);
+  gtk_widget_get_preferred_height (window, &height, NULL);
+  if (gtk_expander_get_expanded (opened) && height > area.height)
+    gtk_expander_set_expanded (other, FALSE);
+}
+
 /* As high as it needs, but scrolled on a screen that is too low for it. */
 static void
 add_advanced (PalDialog *dialog, GtkSizeGroup *labels)
@@ -280,6 +299,8 @@ add_advanced (PalDialog *dialog, GtkSizeGroup *labels)
   gtk_expander_set_resize_toplevel (GTK_EXPANDER (expander), TRUE);
   gtk_container_add (GTK_CONTAINER (expander), scroll);
   gtk_widget_show (expander);
+  g_signal_connect (expander, "notify::expanded", G_CALLBACK (make_room), dialog->words_list);
+  g_signal_connect (dialog->words_list, "notify::expanded", G_CALLBACK (make_room), expander);
   gtk_box_pack_start (GTK_BOX (dialog->content), expander, FALSE, FALSE, 0);
 }
 

@@ -8,10 +8,10 @@
 typedef struct
 {
   GimpProcedureConfig *config;
-  PalIntent            intent;
   PalModelRowClient    client;
   GtkWidget           *box, *combo, *hint;
   gchar               *first;         /* path that an empty argument means */
+  PalModelInfo        *info;          /* of the chosen model; NULL when it can't be used */
   gboolean             loading;
 } ModelRow;
 
@@ -21,15 +21,14 @@ free_row (gpointer data)
   ModelRow *row = data;
 
   g_free (row->first);
+  g_clear_pointer (&row->info, pal_model_info_free);
   g_free (row);
 }
 
-/* "Stable Diffusion 1.x, 860 M parameters, F16, 512 px. It knows: grass, sky." */
+/* "Stable Diffusion 1.x, 860 M parameters, F16, 512 px" */
 static gchar *
-describe (const PalModelInfo *info, PalIntent intent)
+describe (const PalModelInfo *info)
 {
-  GString          *text = g_string_new (NULL);
-  gchar           **words = info->vocabulary;
   g_autofree gchar *size = NULL;
 
   if (info->parameters >= 100000000)
@@ -39,19 +38,8 @@ describe (const PalModelInfo *info, PalIntent intent)
 
   /* TRANSLATORS: %1$s is a model family, %2$s a count as in "860 M", %3$s a number
    * format as in F16, %4$d a size in pixels. */
-  g_string_append_printf (text, _("%s, %s parameters, %s, %d px"), info->family_title, size,
+  return g_strdup_printf (_("%s, %s parameters, %s, %d px"), info->family_title, size,
                           info->precision, info->trained_px);
-  if (intent == PAL_RESTYLE && info->styles && *info->styles)
-    words = info->styles;
-  if (words && *words)
-    {
-      g_autofree gchar *list = g_strjoinv (", ", words);
-
-      /* TRANSLATORS: a list of the few words that a small model understands. */
-      g_string_append_printf (text, _("\nIt knows these words: %s"), list);
-    }
-
-  return g_string_free (text, FALSE);
 }
 
 /* The chosen path, or NULL when there is no model at all. */
@@ -79,11 +67,15 @@ tell_client (ModelRow *row)
                                  _("No model is installed. Choose the folder of one with the "
                                    "button beside the list of models."));
 
-  text = info ? describe (info, row->intent) : NULL;
+  text = info ? describe (info) : NULL;
   gtk_label_set_text (GTK_LABEL (row->hint), text ? text : "");
   gtk_widget_set_tooltip_text (row->hint, text);
   gtk_widget_set_visible (row->hint, text != NULL);
   row->client.changed (info, error, row->client.data);
+
+  /* The former one stays until the client has heard of the change. */
+  g_clear_pointer (&row->info, pal_model_info_free);
+  row->info = g_steal_pointer (&info);
 }
 
 static void
@@ -189,15 +181,14 @@ button_clicked (GtkButton *button, gpointer data)
 }
 
 GtkWidget *
-pal_model_row_new (GimpProcedureConfig *config, PalIntent intent,
-                   const PalModelRowClient *client, GtkWidget **combo, GtkWidget *hint)
+pal_model_row_new (GimpProcedureConfig *config, const PalModelRowClient *client,
+                   GtkWidget **combo, GtkWidget *hint)
 {
   ModelRow  *row    = g_new0 (ModelRow, 1);
   GtkWidget *button = gtk_button_new_from_icon_name (GIMP_ICON_DOCUMENT_OPEN,
                                                      GTK_ICON_SIZE_BUTTON);
 
   row->config = config;
-  row->intent = intent;
   row->client = *client;
   row->box    = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 6);
   row->combo  = *combo = gtk_combo_box_text_new ();

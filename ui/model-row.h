@@ -18,14 +18,14 @@ typedef struct
   GPtrArray *(*list) (void);
   gboolean   (*add)  (const gchar *folder, GError **error);
 
-  /* The choice changed: info is NULL, with an error, when that model can't be used. */
+  /* The choice changed: info is NULL, with an error, when that model can't be used; else
+   * it stays until the next call. */
   void       (*changed) (const PalModelInfo *info, const GError *error, gpointer data);
   gpointer     data;
 } PalModelRowClient;
 
 /* For the argument "model". *combo is set to the list; hint, a label, gets the line. */
 GtkWidget *pal_model_row_new    (GimpProcedureConfig     *config,
-                                 PalIntent                intent,
                                  const PalModelRowClient *client,
                                  GtkWidget              **combo,
                                  GtkWidget               *hint);

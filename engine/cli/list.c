@@ -6,6 +6,7 @@
 #include "json-out.h"
 #include "options.h"
 #include "png-io.h"
+#include "words.h"
 
 static gchar *
 size_text (guint64 bytes)
@@ -39,7 +40,7 @@ cli_devices (const gchar  *name,
   gboolean              json    = FALSE;
 
   if (! cli_options_simple (NULL, _("Lists the OpenCL devices that --device takes."),
-                            arguments, &json, NULL, error))
+                            NULL, arguments, &json, NULL, error))
     return FALSE;
 
   devices = pal_device_list (error);
@@ -75,15 +76,6 @@ print_line (const gchar *label,
 }
 
 static void
-print_words (const gchar *label,
-             gchar      **words)
-{
-  g_autofree gchar *joined = words ? g_strjoinv (", ", words) : NULL;
-
-  print_line (label, joined);
-}
-
-static void
 print_model (const PalModelInfo *info)
 {
   g_autofree gchar *weights = size_text (info->weight_bytes);
@@ -99,8 +91,14 @@ print_model (const PalModelInfo *info)
   print_line (_("Sampler"), info->sampler);
   if (info->inpainting)
     print_line (_("Kind"), _("made for filling"));
-  print_words (_("Knows the words"), info->vocabulary);
-  print_words (_("Knows the styles"), info->styles);
+  if (info->words)
+    {
+      g_autofree gchar *words = g_strdup_printf (_("%u materials, %u styles"),
+                                                 g_strv_length (info->vocabulary),
+                                                 info->styles ? g_strv_length (info->styles) : 0);
+
+      print_line (_("Knows"), words);
+    }
 }
 
 gboolean
@@ -113,8 +111,8 @@ cli_models (const gchar  *name,
   g_autoptr (JsonBuilder) json   = json_builder_new ();
   gboolean                script = FALSE;
 
-  if (! cli_options_simple (NULL, _("Lists the models that were found."), arguments, &script,
-                            NULL, error))
+  if (! cli_options_simple (NULL, _("Lists the models that were found."), NULL, arguments,
+                            &script, NULL, error))
     return FALSE;
 
   paths = cli_models_list ();
@@ -187,36 +185,66 @@ print_picture (const gchar  *path,
     g_print (_("No recipe.\n"));
 }
 
+static gboolean
+tell_model (const gchar *path,
+            const gchar *prompt,
+            gboolean     script,
+            GError     **error)
+{
+  g_autoptr (PalModelInfo) info = pal_model_inspect (path, error);
+  g_autoptr (JsonBuilder)  json = json_builder_new ();
+
+  if (! info)
+    return FALSE;
+
+  if (script)
+    {
+      json_builder_begin_object (json);
+      cli_json_model (json, info);
+      if (prompt)
+        cli_words_json_reading (json, info, prompt);
+      json_builder_end_object (json);
+      cli_json_print (json);
+    }
+  else if (prompt)
+    cli_words_print_reading (info, prompt);
+  else
+    {
+      print_model (info);
+      cli_words_print (info);
+    }
+
+  return TRUE;
+}
+
 gboolean
 cli_info (const gchar  *name,
           gchar       **arguments,
           GCancellable *cancellable,
           GError      **error)
 {
-  g_autofree gchar *path = NULL;
-  gboolean          json = FALSE;
+  g_autofree gchar  *path   = NULL;
+  g_autofree gchar  *prompt = NULL;
+  gboolean           json   = FALSE;
+  const GOptionEntry more[] = {
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &prompt,
+      N_("Tell how the model reads this prompt"), N_("TEXT") },
+    { NULL }
+  };
 
   if (! cli_options_simple (N_("FILE.png|MODEL"),
                             _("Tells what a PNG or a model folder holds; of a PNG that this"
                               " program made, its recipe too."),
-                            arguments, &json, &path, error))
+                            more, arguments, &json, &path, error))
     return FALSE;
 
   if (g_file_test (path, G_FILE_TEST_IS_DIR))
+    return tell_model (path, prompt, json, error);
+  else if (prompt)
     {
-      g_autoptr (PalModelInfo) info    = pal_model_inspect (path, error);
-      g_autoptr (JsonBuilder)  builder = json_builder_new ();
-
-      if (! info)
-        return FALSE;
-
-      json_builder_begin_object (builder);
-      cli_json_model (builder, info);
-      json_builder_end_object (builder);
-      if (json)
-        cli_json_print (builder);
-      else
-        print_model (info);
+      g_set_error (error, CLI_ERROR, CLI_EXIT_USAGE,
+                   _("--prompt is for a model folder, and %s is none"), path);
+      return FALSE;
     }
   else
     {

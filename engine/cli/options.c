@@ -490,12 +490,13 @@ cli_options_parse (PalIntent intent,
 }
 
 gboolean
-cli_options_simple (const gchar *parameter,
-                    const gchar *summary,
-                    gchar      **arguments,
-                    gboolean    *json,
-                    gchar      **argument,
-                    GError     **error)
+cli_options_simple (const gchar        *parameter,
+                    const gchar        *summary,
+                    const GOptionEntry *more,
+                    gchar             **arguments,
+                    gboolean           *json,
+                    gchar             **argument,
+                    GError            **error)
 {
   g_auto (GStrv)     files     = NULL;
   const GOptionEntry entries[] = {
@@ -509,6 +510,8 @@ cli_options_simple (const gchar *parameter,
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, summary);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
+  if (more)
+    g_option_context_add_main_entries (context, more, GETTEXT_PACKAGE);
   if (! parse_context (context, arguments, error))
     return FALSE;
 

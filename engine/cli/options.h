@@ -34,8 +34,10 @@ typedef struct
 CliOptions *cli_options_parse (PalIntent intent, gchar **arguments, GError **error);
 void        cli_options_free  (CliOptions *options);
 
-/* For a subcommand that takes --json and at most one other argument. */
-gboolean    cli_options_simple (const gchar *parameter, const gchar *summary, gchar **arguments,
+/* For a subcommand that takes --json, the options of more (NULL: none) and at most one
+ * other argument. */
+gboolean    cli_options_simple (const gchar *parameter, const gchar *summary,
+                                const GOptionEntry *more, gchar **arguments,
                                 gboolean *json, gchar **argument, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CliOptions, cli_options_free)

@@ -197,14 +197,25 @@ static gboolean
 read_prompts (Run     *run,
               GError **error)
 {
-  const PalRequest *r = &run->request;
+  const PalRequest            *r       = &run->request;
+  g_autoptr (PalPromptReading) reading = pal_model_info_read_prompt (run->info, r->intent,
+                                                                     r->prompt);
+  const gchar                 *prompt  = reading ? reading->prompt : r->prompt;
+  gchar                       *note    = reading ? pal_prompt_reading_note (reading, r->intent)
+                                                 : NULL;
+  gchar                       *cut     = NULL;
+
+  if (note)
+    add_note (run, note);
 
   pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
   if (r->intent != PAL_RESTYLE)
-    run->recall = pal_recall_new (run->model, r->prompt, r->seed);
-  if (! pal_model_condition (run->model, r->prompt, &run->cond, &run->note, run->cancellable,
-                             error))
+    run->recall = pal_recall_new (run->model, prompt, r->seed);
+  if (! pal_model_condition (run->model, prompt, &run->cond, &cut, run->cancellable, error))
     return FALSE;
+
+  if (cut)
+    add_note (run, cut);
 
   return r->guidance <= 1.0 ||
          pal_model_condition (run->model, r->negative_prompt, &run->uncond, NULL, run->cancellable,

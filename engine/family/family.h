@@ -70,10 +70,9 @@ gboolean         pal_info_read     (const PalJson *extra, PalModelInfo *info, GE
 /* The facts of a folder; NULL and an error when its "palimpsest" object is wrong. */
 PalModelInfo    *pal_info_new      (const PalParts *parts, GError **error);
 
-/* A line for the user about a prompt: tokens that were cut, words that a model with
- * a closed vocabulary does not know. extra: where "style_words" stand, or NULL. NULL
- * when there is nothing to say. */
-gchar           *pal_prompt_note   (const PalModelInfo *info, const PalJson *extra,
-                                    const gchar *prompt, gsize tokens_cut);
+/* The words of a model that has a vocabulary, from the object "palimpsest" and the
+ * folder's "synonyms.json", into info->words. */
+gboolean         pal_words_read    (const PalJson *extra, const gchar *folder, PalModelInfo *info,
+                                    GError **error);
 
 #endif

@@ -4,6 +4,7 @@
 #include "family/family.h"
 
 #include "base/dtype.h"
+#include "text/known-words.h"
 
 /* Folders deeper than this are not searched: a cache of downloaded models keeps its
  * folders three levels down. */
@@ -66,7 +67,9 @@ pal_info_new (const PalParts *parts, GError **error)
       info->weight_bytes += pal_weights_bytes (parts->weights[i]);
     }
 
-  if (parts->extra && ! pal_info_read (parts->extra, info, error))
+  if (parts->extra &&
+      (! pal_info_read (parts->extra, info, error) ||
+       (info->vocabulary && ! pal_words_read (parts->extra, parts->path, info, error))))
     return NULL;
 
   /* Convolutional models carry over to somewhat other sizes than they were shown. */
@@ -101,6 +104,7 @@ pal_model_info_free (PalModelInfo *info)
   g_free (info->sampler);
   g_strfreev (info->vocabulary);
   g_strfreev (info->styles);
+  pal_known_words_free (info->words);
   g_free (info);
 }
 

@@ -396,15 +396,11 @@ pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gc
   if (model->parts->unet.vector_channels > 0)
     pool (&model->parts->clip, ids, out);
 
-  if (note)
+  if (note && cut > 0)
     {
-      gchar *line = pal_prompt_note (model->info, model->parts->extra, prompt ? prompt : "", cut);
-
-      if (line)
-        {
-          g_free (*note);
-          *note = line;
-        }
+      g_free (*note);
+      *note = g_strdup_printf ("the prompt is too long: its last %" G_GSIZE_FORMAT
+                               " tokens were left out", cut);
     }
 
   return TRUE;

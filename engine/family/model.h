@@ -49,7 +49,10 @@ typedef struct
 
 const PalModelTraits *pal_model_traits (PalModel *model);
 
-/* note: a line for the user when words were replaced or cut, else left as it is. */
+/* A line for the user about how a prompt was read; NULL when there is nothing to say. */
+gchar   *pal_prompt_reading_note (const PalPromptReading *reading, PalIntent intent);
+
+/* note: a line for the user when the prompt was cut, else left as it is; may be NULL. */
 gboolean pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
                               GCancellable *cancellable, GError **error);
 

@@ -1,103 +1,152 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a user should know about how a prompt was read. */
+/* The words of a model with a closed vocabulary, and what a user should know about how
+ * a prompt was read. */
 
 #include "family/family.h"
 
-#include <string.h>
-
-/* Words that carry no subject; naming them as unknown would only be noise. */
-static const gchar *const function_words[] = {
-  "a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of", "on", "or",
-  "over", "some", "style", "that", "the", "their", "this", "to", "under", "very", "with", NULL
-};
-
-/* Lower-case words of a text: runs of letters and digits. */
-static GPtrArray *
-words_of (const gchar *text)
-{
-  GPtrArray *words = g_ptr_array_new_with_free_func (g_free);
-  g_autofree gchar *lower = g_utf8_make_valid (text, -1);
-  g_autoptr (GString) word = g_string_new (NULL);
-
-  for (const gchar *p = lower;; p = g_utf8_next_char (p))
-    {
-      gunichar c = g_utf8_get_char (p);
-
-      if (c && g_unichar_isalnum (c))
-        {
-          g_string_append_unichar (word, g_unichar_tolower (c));
-          continue;
-        }
-      if (word->len > 0)
-        g_ptr_array_add (words, g_strdup (word->str));
-      g_string_truncate (word, 0);
-      if (! c)
-        return words;
-    }
-}
+#include "text/known-words.h"
 
 static void
-add_words (GHashTable *set, const gchar *const *texts)
+add_words (PalKnownWords *words, PalWordKind kind, gchar *const *list, const gchar *meaning)
 {
-  for (guint i = 0; texts && texts[i]; i++)
-    {
-      GPtrArray *words = words_of (texts[i]);
-
-      for (guint j = 0; j < words->len; j++)
-        g_hash_table_add (set, g_strdup (words->pdata[j]));
-      g_ptr_array_unref (words);
-    }
+  for (guint i = 0; list && list[i]; i++)
+    pal_known_words_add (words, kind, list[i], meaning ? meaning : list[i]);
 }
 
-/* Other words for styles: an object of lists. */
-static void
-add_style_words (GHashTable *set, const PalJson *extra)
+/* Words that the model was shown for a style beside its name: an object of lists. */
+static gboolean
+add_style_words (PalKnownWords *words, const PalJson *extra, GError **error)
 {
-  g_autoptr (PalJson) object = extra ? pal_json_object (extra, "style_words", NULL) : NULL;
+  g_autoptr (GError) local = NULL;
+  g_autoptr (PalJson) object = pal_json_object (extra, "style_words", &local);
   g_auto (GStrv) names = object ? pal_json_fields (object) : NULL;
+
+  if (local)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
 
   for (guint i = 0; names && names[i]; i++)
     {
-      g_auto (GStrv) words = NULL;
+      g_auto (GStrv) list = NULL;
 
-      if (pal_json_strings (object, names[i], &words, NULL))
-        add_words (set, (const gchar *const *) words);
+      if (! pal_json_strings (object, names[i], &list, error))
+        return FALSE;
+      add_words (words, PAL_WORD_STYLE, list, names[i]);
     }
+
+  return TRUE;
 }
 
-/* The prompt's words that are in no list, once each, joined by commas; NULL if none. */
-static gchar *
-unknown_words (const PalModelInfo *info, const PalJson *extra, const gchar *prompt)
+/* The file "synonyms.json": for words of the model, lists of other words. */
+static gboolean
+add_synonyms (PalKnownWords *words, const gchar *folder, GError **error)
 {
-  g_autoptr (GHashTable) known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  g_autoptr (GPtrArray) words = words_of (prompt);
-  g_autoptr (GString) line = g_string_new (NULL);
+  g_autofree gchar *path = g_build_filename (folder, "synonyms.json", NULL);
+  g_autoptr (PalJson) object = NULL;
+  g_auto (GStrv) names = NULL;
 
-  add_words (known, function_words);
-  add_words (known, (const gchar *const *) info->vocabulary);
-  add_words (known, (const gchar *const *) info->styles);
-  add_style_words (known, extra);
+  if (! g_file_test (path, G_FILE_TEST_EXISTS))
+    return TRUE;
 
-  for (guint i = 0; i < words->len; i++)
-    if (g_hash_table_add (known, g_strdup (words->pdata[i])))
-      g_string_append_printf (line, "%s%s", line->len > 0 ? ", " : "", (gchar *) words->pdata[i]);
+  object = pal_json_load (path, error);
+  if (! object)
+    return FALSE;
 
-  return line->len > 0 ? g_string_free (g_steal_pointer (&line), FALSE) : NULL;
+  names = pal_json_fields (object);
+  for (guint i = 0; names[i]; i++)
+    {
+      g_auto (GStrv) list = NULL;
+
+      if (! pal_json_strings (object, names[i], &list, error))
+        return FALSE;
+
+      for (guint j = 0; list && list[j]; j++)
+        if (! pal_known_words_other (words, names[i], list[j]))
+          {
+            g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+                         "%s: \"%s\" is neither in \"vocabulary\" nor in \"styles\" of the "
+                         "model's model_index.json; name a word that is", path, names[i]);
+            return FALSE;
+          }
+    }
+
+  return TRUE;
+}
+
+gboolean
+pal_words_read (const PalJson *extra, const gchar *folder, PalModelInfo *info, GError **error)
+{
+  g_autoptr (PalKnownWords) words = pal_known_words_new ();
+  g_auto (GStrv) backdrops = NULL;
+
+  /* Backdrops first: they are in the vocabulary too. */
+  if (! pal_json_strings (extra, "backdrops", &backdrops, error))
+    return FALSE;
+  add_words (words, PAL_WORD_BACKDROP, backdrops, NULL);
+  add_words (words, PAL_WORD_MATERIAL, info->vocabulary, NULL);
+  add_words (words, PAL_WORD_STYLE, info->styles, NULL);
+
+  if (! add_style_words (words, extra, error) || ! add_synonyms (words, folder, error))
+    return FALSE;
+
+  info->words = g_steal_pointer (&words);
+  return TRUE;
+}
+
+PalPromptReading *
+pal_model_info_read_prompt (const PalModelInfo *info, PalIntent intent, const gchar *prompt)
+{
+  g_return_val_if_fail (info != NULL && intent < PAL_N_INTENTS, NULL);
+
+  if (! info->words)
+    return NULL;
+
+  return pal_known_words_read (info->words, intent == PAL_RESTYLE, prompt ? prompt : "");
+}
+
+/* "grass (for lawn mower), water (for brook)"; NULL if nothing was replaced. */
+static gchar *
+replacements (const PalPromptReading *reading)
+{
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  for (guint i = 0; i < reading->words->len; i++)
+    {
+      const PalPromptWord *word = g_ptr_array_index (reading->words, i);
+
+      if (word->fate == PAL_WORD_REPLACED)
+        g_string_append_printf (list, "%s%s (for %s)", list->len > 0 ? ", " : "", word->used,
+                                word->typed);
+    }
+
+  return list->len > 0 ? g_string_free (g_steal_pointer (&list), FALSE) : NULL;
 }
 
 gchar *
-pal_prompt_note (const PalModelInfo *info, const PalJson *extra, const gchar *prompt,
-                 gsize tokens_cut)
+pal_prompt_reading_note (const PalPromptReading *reading, PalIntent intent)
 {
-  g_autofree gchar *unknown = info->vocabulary ? unknown_words (info, extra, prompt) : NULL;
+  const gboolean restyle = intent == PAL_RESTYLE;
+  const struct { gchar *words; const gchar *before, *after; } parts[] = {
+    { replacements (reading), "using: ", "" },
+    { pal_prompt_reading_list (reading, PAL_WORD_LEFT_OUT), "left out: ",
+      restyle ? " (one style at a time)" : " (one material at a time)" },
+    { pal_prompt_reading_list (reading, PAL_WORD_MISPLACED), "'",
+      restyle ? "' is a material: choose Fill" : "' is a style: choose Restyle" },
+    { pal_prompt_reading_list (reading, PAL_WORD_UNKNOWN), "not understood: ", "" },
+    { reading->words->len > 0 && ! reading->understood ? g_strdup ("") : NULL,
+      "the model is given the prompt as it is", "" },
+  };
   g_autoptr (GString) note = g_string_new (NULL);
 
-  if (unknown)
-    g_string_append_printf (note, "not known to this model: %s", unknown);
-  if (tokens_cut > 0)
-    g_string_append_printf (note,
-                            "%sthe prompt is too long: its last %" G_GSIZE_FORMAT
-                            " tokens were left out", note->len > 0 ? "; " : "", tokens_cut);
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    if (parts[i].words)
+      {
+        g_string_append_printf (note, "%s%s%s%s", note->len > 0 ? "; " : "", parts[i].before,
+                                parts[i].words, parts[i].after);
+        g_free (parts[i].words);
+      }
 
   return note->len > 0 ? g_string_free (g_steal_pointer (&note), FALSE) : NULL;
 }

@@ -228,6 +228,66 @@ test_lists (void)
   g_assert_true (JSON_NODE_HOLDS_ARRAY (found));
 }
 
+/* What a model with a closed vocabulary knows, and how it reads a prompt. */
+static void
+test_words (void)
+{
+  const gchar         *model   = g_getenv ("PALIMPSEST_BUNDLED_MODEL");
+  g_autofree gchar    *open    = tiny_model ();
+  g_auto (Result)      info    = RUN ("info", model);
+  g_auto (Result)      reading = RUN ("info", model, "--prompt", "lawn mower with a unicorn");
+  g_auto (Result)      script  = RUN ("info", model, "--json", "--prompt", "lawn mower");
+  g_auto (Result)      any     = RUN ("info", open, "--prompt", "a cat");
+  g_auto (Result)      none    = RUN ("info", open, "--json", "--prompt", "a cat");
+  g_auto (Result)      picture = RUN ("info", "absent.png", "--prompt", "a cat");
+  g_autoptr (JsonNode) facts   = parse_json (script.out);
+  g_autoptr (JsonNode) null    = parse_json (none.out);
+  JsonObject          *fill, *word;
+
+  assert_contains (info.out, "Materials it knows, to fill and generate:\n    asphalt  ");
+  assert_contains (info.out, "Styles it knows, to restyle:\n    black and white  ");
+  assert_contains (reading.out, "To fill or generate: grass\n  lawn mower: using grass\n"
+                                "  unicorn: not understood\nTo restyle: nothing understood\n");
+  assert_contains (any.out, "open vocabulary");
+  g_assert_true (json_object_get_null_member (json_node_get_object (null), "reading"));
+  g_assert_cmpint (picture.code, ==, 2);
+
+  fill = json_object_get_object_member (
+    json_object_get_object_member (json_node_get_object (facts), "reading"), "fill");
+  word = json_array_get_object_element (json_object_get_array_member (fill, "words"), 0);
+  g_assert_cmpstr (json_object_get_string_member (fill, "prompt"), ==, "grass");
+  g_assert_true (json_object_get_boolean_member (fill, "understood"));
+  g_assert_cmpstr (json_object_get_string_member (word, "typed"), ==, "lawn mower");
+  g_assert_cmpstr (json_object_get_string_member (word, "used"), ==, "grass");
+  g_assert_cmpstr (json_object_get_string_member (word, "fate"), ==, "replaced");
+}
+
+/* The words that a run used are in its note, and the model is given them: another word for
+ * "meadow" paints what "meadow" does. */
+static void
+test_words_used (void)
+{
+  gchar            *folder = support_folder ();
+  const gchar      *model  = g_getenv ("PALIMPSEST_BUNDLED_MODEL");
+  g_autofree gchar *first  = g_build_filename (folder, "first.png", NULL);
+  g_autofree gchar *second = g_build_filename (folder, "second.png", NULL);
+  g_auto (Result)   known  = RUN ("generate", "-p", "meadow", "--model", model, "--size", "64",
+                                  "--steps", "1", "--seed", "5", "-o", first);
+  g_auto (Result)   other  = RUN ("generate", "-p", "Wiese with a unicorn", "--model", model,
+                                  "--size", "64", "--steps", "1", "--seed", "5", "-o", second);
+  g_autoptr (CliPng) a     = read_png (first);
+  g_autoptr (CliPng) b     = read_png (second);
+
+  g_assert_cmpint (known.code, ==, 0);
+  g_assert_cmpint (other.code, ==, 0);
+  g_assert_null (strstr (known.err, "using"));
+  assert_contains (other.err, "using: meadow (for Wiese); not understood: unicorn");
+  g_assert_cmpmem (a->data, 64 * 64 * 3 * sizeof (*a->data), b->data,
+                   64 * 64 * 3 * sizeof (*b->data));
+
+  support_remove (folder);
+}
+
 static void
 test_fill (void)
 {
@@ -472,6 +532,8 @@ main (int    argc,
   program = argv[1];
   g_test_add_func ("/program/help", test_help);
   g_test_add_func ("/program/lists", test_lists);
+  g_test_add_func ("/program/words", test_words);
+  g_test_add_func ("/program/words-used", test_words_used);
   g_test_add_func ("/program/fill", test_fill);
   g_test_add_func ("/program/repeat", test_repeat);
   g_test_add_func ("/program/own-alpha", test_own_alpha);

@@ -1,5 +1,6 @@
 """M1, M5, M14 in GIMP's window: the dialog, its keys, Stop, last values, undo."""
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -172,6 +173,34 @@ def stop_after_success():
 
     status, _, _, _ = interactive(GENERATE, image, layer, hands, steps=300)
     assert status == OK and 2 <= len(image.get_layers()) <= 3
+
+
+@case
+def known_words():
+    """A model with a closed vocabulary: a word is chosen from its list by keys alone"""
+    folder = SCRATCH / "closed"
+    shutil.copytree(MODEL, folder)
+    path = folder / "model_index.json"
+    path.chmod(0o600)
+    index = json.loads(path.read_text(encoding="utf-8"))
+    index["palimpsest"] = {"vocabulary": ["grass", "sand", "night sky"], "styles": ["sepia"],
+                           "backdrops": ["night sky"]}
+    path.write_text(json.dumps(index), encoding="utf-8")
+    image, layer = picture()
+
+    def hands(dialog):
+        dialog.type("a unicorn")
+        # Out of the text to the list, which opens; into it, and to its second word, which takes
+        # the prompt's place as it is not understood; the third joins it; another word does not.
+        dialog.keys("Tab", "Return", "Tab", "Right", "Return")
+        dialog.keys("Right", "Return", "Left", "Left", "space", "Right", "Right", "Return")
+        dialog.start()
+        dialog.finish()
+        dialog.keys("Escape")
+
+    status, new, _, message = interactive(FILL, image, layer, hands, steps=60, model=str(folder))
+    assert status == OK, message
+    assert new.get_name().startswith("grass, night sky (seed "), new.get_name()
 
 
 @case

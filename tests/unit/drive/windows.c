@@ -43,28 +43,22 @@ darkened (guint window, gint i)
 }
 
 static gboolean
-denoise (gpointer       data,
-         gint           batch,
-         gint           width,
-         gint           height,
-         const gfloat  *x,
-         gdouble        timestep,
-         const gfloat  *context,
-         gint64         tokens,
-         gfloat        *out,
-         GCancellable  *cancellable,
-         GError       **error)
+denoise (gpointer           data,
+         const PalDenoise  *call,
+         gfloat            *out,
+         GCancellable      *cancellable,
+         GError           **error)
 {
   Fake *fake = data;
 
-  g_assert_cmpint (batch, ==, 1);
-  g_assert_cmpint (width, ==, WINDOW);
-  g_assert_cmpint (height, ==, WINDOW);
+  g_assert_cmpint (call->batch, ==, 1);
+  g_assert_cmpint (call->width, ==, WINDOW);
+  g_assert_cmpint (call->height, ==, WINDOW);
   g_assert_cmpuint (fake->window, <, fake->n_windows);
 
-  memcpy (fake->tiles[fake->window], x, sizeof fake->tiles[0]);
+  memcpy (fake->tiles[fake->window], call->x, sizeof fake->tiles[0]);
   for (gint i = 0; i < WINDOW * WINDOW * L; i++)
-    out[i] = fake->darkens ? darkened (fake->window, i / L) : tanhf (x[i]);
+    out[i] = fake->darkens ? darkened (fake->window, i / L) : tanhf (call->x[i]);
   fake->window++;
 
   return TRUE;
@@ -117,7 +111,7 @@ paint (gboolean darkens, gfloat *out)
   g_autoptr (PalSampling) sampling = NULL;
   g_autofree Fake        *fake     = g_new0 (Fake, 1);
   gfloat                  states   = 0.0f;
-  PalCondition            cond     = { 1, 1, &states };
+  PalCondition            cond     = { .tokens = 1, .channels = 1, .states = &states };
   PalScheduleConfig       config;
   PalDiffusion            d;
 
