@@ -19,27 +19,20 @@ import styles
 import tokenizer
 
 
-def average_into(params, shadow):
-    with torch.no_grad():
-        for p, s in zip(params, shadow):
-            p.copy_(s)
-
-
 def trained(work):
     """-> vae, unet, text, tokenizer with averaged weights, and how far each was trained."""
     tokens = tokenizer.Tokenizer(os.path.join(work, "tokenizer"))
     vae_state = common.load_checkpoint(os.path.join(work, "vae.pt"))
-    vae = modules.AutoencoderKL(common.VAE_CONFIG)
+    vae = modules.AutoencoderDC(common.VAE_CONFIG)
     vae.load_state_dict(vae_state["vae"])
-    average_into([p for n, p in vae.named_parameters() if n.startswith(("decoder", "post_quant_conv"))],
-                 vae_state["average"]["shadow"])
+    common.copy_into(vae.decoder.parameters(), vae_state["average"]["shadow"])
     state = common.load_checkpoint(os.path.join(work, "denoiser.pt"))
     unet = modules.UNet2DConditionModel(common.UNET_CONFIG)
     text = modules.CLIPTextModel(common.text_config(tokens))
     # the order of train_denoiser.build_optimiser
     named = list(unet.named_parameters())
-    average_into([p for n, p in named if "attn2" not in n] + [p for n, p in named if "attn2" in n]
-                 + list(text.parameters()), state["average"]["shadow"])
+    common.copy_into([p for n, p in named if "attn2" not in n] + [p for n, p in named if "attn2" in n]
+                     + list(text.parameters()), state["average"]["shadow"])
     seen = {"vae_crops": vae_state["seen"], "denoiser_samples": state["seen"]}
     return vae.eval(), unet.eval(), text.eval(), tokens, seen
 
@@ -49,7 +42,7 @@ def model_index():
         "_class_name": "PalimpsestInpaintPipeline", "_diffusers_version": "0.30.0",
         "palimpsest": {
             "title": "Palimpsest default (materials, skies and styles)",
-            "conditioning": "inpaint-latent", "restyle": "source", "mask": "area", "posterior": "mean",
+            "conditioning": "inpaint-latent", "class_labels": "pooled-text", "restyle": "source", "mask": "area",
             "trained_size": 128, "window": {"size": 256, "overlap": 64},
             "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 4.0, "restyle_strength": 0.75,
                          "sampler": "euler"},
@@ -59,7 +52,7 @@ def model_index():
         },
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
         "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
+        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderDC"],
     }
 
 
@@ -77,14 +70,14 @@ def write_part(out, name, module, config):
 def load(folder):
     """The exported folder as a Painter computing in fp32 on the fp16 weights."""
     parts = {}
-    for name, build in (("vae", modules.AutoencoderKL), ("unet", modules.UNet2DConditionModel),
+    for name, build in (("vae", modules.AutoencoderDC), ("unet", modules.UNet2DConditionModel),
                         ("text_encoder", modules.CLIPTextModel)):
         module = build(common.load_json(os.path.join(folder, name, "config.json")))
         common.load_part(module, folder, name)
         parts[name] = module.eval()
     tokens = tokenizer.Tokenizer(os.path.join(folder, "tokenizer"))
     vae = parts["vae"]
-    return sampling.Painter(parts["unet"], parts["text_encoder"], tokens, lambda x: vae.encode(x)[0], vae.decode), vae
+    return sampling.Painter(parts["unet"], parts["text_encoder"], tokens, vae.encode, vae.decode), vae
 
 
 def main():
