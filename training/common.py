@@ -8,6 +8,8 @@ import struct
 import numpy as np
 import torch
 
+from quantise import dequantise
+
 LATENT_CHANNELS = 32
 POSITIONS = 24
 VOCABULARY = 1024
@@ -59,7 +61,7 @@ def text_config(tokenizer):
     }
 
 
-DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
+DTYPES = {"F32": np.float32, "F16": np.float16, "I64": np.int64, "I32": np.int32, "I8": np.int8, "U8": np.uint8}
 
 
 def save_safetensors(path, tensors, metadata=None):
@@ -81,6 +83,7 @@ def save_safetensors(path, tensors, metadata=None):
 
 
 def load_safetensors(path):
+    """name -> tensor as stored; those in the layout of quantise.py are joined to fp32."""
     with open(path, "rb") as f:
         data = f.read()
     (n,) = struct.unpack_from("<Q", data)
@@ -90,6 +93,9 @@ def load_safetensors(path):
             begin, end = info["data_offsets"]
             a = np.frombuffer(data[8 + n + begin:8 + n + end], DTYPES[info["dtype"]]).reshape(info["shape"])
             out[key] = torch.from_numpy(a.copy())
+    for key in [k for k in out if k.endswith("._data")]:
+        name = key.removesuffix("._data")
+        out[name] = dequantise(out.pop(key), out.pop(name + "._scale"))
     return out
 
 

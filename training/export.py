@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the averaged weights as a diffusers-layout model folder in fp16.
+"""Write the averaged weights as a diffusers-layout model folder: the U-Net as int8 (quantise.py), the rest as fp16.
 
     python3 export.py --work WORK --out models/default
 
@@ -13,6 +13,7 @@ import torch
 
 import common
 import modules
+import quantise
 import samples
 import sampling
 import styles
@@ -56,10 +57,14 @@ def model_index():
     }
 
 
-def write_part(out, name, module, config):
+# of the U-Net what stays fp16: what every result goes through and is small
+PRECISE = ("conv_in.", "conv_out.", "time_embedding.", "class_embedding.")
+
+
+def write_part(out, name, module, config, int8=False):
     folder = os.path.join(out, name)
     os.makedirs(folder, exist_ok=True)
-    tensors = {k: v.half() for k, v in module.state_dict().items()}
+    tensors = quantise.quantised(module.state_dict(), lambda key: not int8 or key.startswith(PRECISE))
     bad = [k for k, v in tensors.items() if not torch.isfinite(v).all()]
     if bad:
         raise SystemExit(f"{name}: not representable in fp16: {bad[:3]}")
@@ -67,8 +72,12 @@ def write_part(out, name, module, config):
     common.save_json(os.path.join(folder, "config.json"), config)
 
 
+def painter(vae, unet, text, tokens):
+    return sampling.Painter(unet, text, tokens, vae.encode, vae.decode)
+
+
 def load(folder):
-    """The exported folder as a Painter computing in fp32 on the fp16 weights."""
+    """The exported folder as a Painter computing in fp32 on the stored weights, and its autoencoder."""
     parts = {}
     for name, build in (("vae", modules.AutoencoderDC), ("unet", modules.UNet2DConditionModel),
                         ("text_encoder", modules.CLIPTextModel)):
@@ -76,18 +85,18 @@ def load(folder):
         common.load_part(module, folder, name)
         parts[name] = module.eval()
     tokens = tokenizer.Tokenizer(os.path.join(folder, "tokenizer"))
-    vae = parts["vae"]
-    return sampling.Painter(parts["unet"], parts["text_encoder"], tokens, vae.encode, vae.decode), vae
+    return painter(parts["vae"], parts["unet"], parts["text_encoder"], tokens), parts["vae"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", required=True, help="folder with vae.pt, denoiser.pt and tokenizer/")
     parser.add_argument("--out", required=True, help="model folder to write")
+    parser.add_argument("--precision", choices=("int8", "fp16"), default="int8", help="of the U-Net's weights")
     args = parser.parse_args()
     vae, unet, text, tokens, seen = trained(args.work)
     write_part(args.out, "vae", vae, common.VAE_CONFIG)
-    write_part(args.out, "unet", unet, common.UNET_CONFIG)
+    write_part(args.out, "unet", unet, common.UNET_CONFIG, args.precision == "int8")
     write_part(args.out, "text_encoder", text, dict(common.text_config(tokens), torch_dtype="float16"))
     shutil.copytree(os.path.join(args.work, "tokenizer"), os.path.join(args.out, "tokenizer"), dirs_exist_ok=True)
     os.makedirs(os.path.join(args.out, "scheduler"), exist_ok=True)

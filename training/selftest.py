@@ -15,6 +15,7 @@ import torch
 
 import common
 import modules
+import quantise
 
 
 class Checks:
@@ -77,12 +78,36 @@ def check_text(checks, name, folder, t):
             checks.close(f"{name} {which} pooled", pooled, t[f"te1.{which}.pooler_output"], 2e-5)
 
 
+def check_quantise(checks):
+    """Every value is met within half a step of its channel."""
+    torch.manual_seed(1)
+    weight = torch.randn(6, 40, 3, 3)
+    weight[1, 0, 0, 0], weight[2] = 20, 0
+    data, scale = quantise.quantise(weight)
+    shapes = torch.tensor(data.shape + scale.shape)
+    steps = (quantise.dequantise(data, scale) - weight) / scale
+    checks.close("quantise shapes", shapes, torch.tensor((6, 40, 3, 3, 6, 1, 1, 1)), 0)
+    checks.close("quantise steps", steps, torch.zeros_like(steps), 0.5001)
+    checks.close("quantise largest", data[1, 0, 0, 0].float(), torch.tensor(127.0), 0)
+    names = sorted(quantise.quantised({"a": weight, "b": weight[:1], "c": weight}, keep=lambda name: name == "c"))
+    checks.close("quantised names", torch.tensor(float(names == ["a._data", "a._scale", "b", "c"])), torch.tensor(1.0), 0)
+
+
 # what a case is about by the (end of the) name of a tensor -> the part of the model, its class there, the check
 KINDS = (
     ("out", "unet", "_class_name", "UNet2DConditionModel", check_unet),
     (".decoded", "vae", "_class_name", "AutoencoderDC", check_dc),
     ("te1.cond.last_hidden_state", "text_encoder", "model_type", "clip_text_model", check_text),
 )
+
+
+# option -> the values that modules.py builds
+USUAL = {
+    "addition_embed_type": (None,), "use_linear_projection": (False,), "class_embed_type": (None, "projection"),
+    "encoder_hid_dim": (None,), "downsample_block_type": ("pixel_unshuffle",), "upsample_block_type": ("pixel_shuffle",),
+    "encoder_out_shortcut": (False,), "decoder_in_shortcut": (False,), "encoder_block_types": ("ResBlock",),
+    "decoder_block_types": ("ResBlock",), "decoder_norm_types": ("rms_norm",),
+}
 
 
 def part_folder(model, part):
@@ -92,9 +117,8 @@ def part_folder(model, part):
 
 
 def supported(config):
-    """Options that modules.py does not build, by configurations among the reference cases."""
-    return (config.get("addition_embed_type") is None and not config.get("use_linear_projection")
-            and config.get("class_embed_type") in (None, "projection") and not config.get("encoder_hid_dim"))
+    """Whether modules.py builds it: options of configurations among the reference cases alone are looked at."""
+    return all(config.get(option, usual[0]) in usual for option, usual in USUAL.items())
 
 
 def check_case(checks, goldens, name):
@@ -144,6 +168,7 @@ def main():
     torch.set_num_threads(1)
     checks = Checks()
     with torch.no_grad():
+        check_quantise(checks)
         for name in sorted(os.listdir(os.path.join(args.goldens, "cases"))):
             check_case(checks, args.goldens, name)
         check_with_diffusers(checks)
