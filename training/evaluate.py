@@ -79,10 +79,9 @@ class Evaluation:
         self.painter, self.vae = export.load(args.model)
         self.net = classifier.load(os.path.join(args.work, "classifier.pt"))
         defaults = common.load_json(os.path.join(args.model, "model_index.json"))["palimpsest"]["defaults"]
-        steps = args.steps or defaults["steps"]
-        self.fill_options = {"steps": steps, "guidance": defaults["guidance"]}
-        self.restyle_options = {"steps": steps, "guidance": defaults["restyle_guidance"],
-                                "strength": defaults["restyle_strength"]}
+        if args.steps:
+            defaults["steps"] = args.steps
+        self.fill_options, self.restyle_options = export.options(defaults)
 
     def sheet(self, name, pictures, columns, titles=None):
         sheet.save(os.path.join(self.args.out, name), torch.stack(pictures), columns, titles)

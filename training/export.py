@@ -45,7 +45,7 @@ def model_index():
             "title": "Palimpsest default (materials, skies and styles)",
             "conditioning": "inpaint-latent", "class_labels": "pooled-text", "restyle": "source", "mask": "area",
             "trained_size": 128, "window": {"size": 256, "overlap": 64},
-            "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 4.0, "restyle_strength": 0.75,
+            "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 1.5, "restyle_strength": 1.0,
                          "sampler": "euler"},
             "vocabulary": samples.words(),
             "styles": list(styles.STYLES),
@@ -86,6 +86,13 @@ def load(folder):
         parts[name] = module.eval()
     tokens = tokenizer.Tokenizer(os.path.join(folder, "tokenizer"))
     return painter(parts["vae"], parts["unet"], parts["text_encoder"], tokens), parts["vae"]
+
+
+def options(defaults):
+    """A model's defaults as options of Painter.fill and Painter.restyle."""
+    return ({"steps": defaults["steps"], "guidance": defaults["guidance"]},
+            {"steps": defaults["steps"], "guidance": defaults["restyle_guidance"],
+             "strength": defaults["restyle_strength"]})
 
 
 def main():

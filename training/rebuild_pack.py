@@ -28,6 +28,7 @@ import pack
 import rcc
 
 QUALITY, ALPHA_QUALITY = 85, 90
+FAINT = 8           # alpha of 255 that still counts as nothing when a cut-out's borders are trimmed
 # fields of the index in their order, and which of them are left out when empty
 FIELDS = ("file", "label", "captions", "kind", "style", "tileable", "split", "width", "height", "licence", "package",
           "version", "member", "sha256", "crop")
@@ -52,7 +53,11 @@ def archive_members(path, outer, wanted):
     if outer.endswith(".rcc"):
         with open(path, "rb") as f:
             inside = rcc.read(f.read())
-        yield from ((f"{outer}!/{name}", data) for name, data in inside.items() if f"{outer}!/{name}" in wanted)
+        for name, data in inside.items():
+            # the allow-list leaves out the program's own folder, which is the first
+            member = f"{outer}!/{name.partition('/')[2]}"
+            if member in wanted:
+                yield member, data
     else:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
@@ -95,7 +100,7 @@ def picture(data, row):
     image = Image.open(io.BytesIO(data)).convert("RGBA")
     size = int(row["width"]), int(row["height"])
     if row["kind"] == "stamp":
-        image = image.crop(image.getchannel("A").getbbox())
+        image = image.crop(image.getchannel("A").point(lambda a: 255 * (a > FAINT)).getbbox())
     else:
         # textures keep other maps in their alpha: it is dropped, not blended
         image = cropped(image.convert("RGB"), row["crop"])

@@ -25,6 +25,8 @@ import styles
 MATERIALS_A_STEP = 40
 PICTURES_A_STEP = 6         # styled pictures of 128 px, each seen through four windows
 UNTOUCHED = 2.0             # weight of "no style" against each of the styles
+KEPT = 4000                 # finished examples of a kind that wait for another use
+FRESH = 0.25                # share of a step's examples that is newly made
 
 
 def weaken(x):
@@ -36,9 +38,15 @@ def weaken(x):
     return x.clamp(-1, 1)
 
 
+def flipped(x):
+    """Half of a batch the other way round."""
+    return torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x, x.flip(3))
+
+
 class Examples:
     def __init__(self, items):
         self.sampler = samples.Sampler(items)
+        self.kept = {self.material: [], self.style: []}
         self.by_material = collections.defaultdict(list)
         for item in items:
             if item["kind"] in ("texture", "sky") and item["label"] in classifier.MATERIAL_OF:
@@ -64,11 +72,21 @@ class Examples:
             picture = styles.apply(classifier.STYLES[index], picture)
         return classifier.quarters(weaken(picture)[None]), index
 
+    def some(self, make, count):
+        """`count` examples, most of them used before: making one costs more than training on it."""
+        kept = self.kept[make]
+        new = count if len(kept) < 4 * count else max(1, round(count * FRESH))
+        out = [make() for _ in range(new)] + random.sample(kept, count - new)
+        kept += out[:new]
+        while len(kept) > KEPT:
+            kept[random.randrange(len(kept))] = kept.pop()
+        return zip(*out)
+
     def batch(self):
-        crops_seen, which = zip(*(self.material() for _ in range(MATERIALS_A_STEP)))
-        windows, style = zip(*(self.style() for _ in range(PICTURES_A_STEP)))
-        style = torch.tensor(style).repeat_interleave(4)
-        return torch.cat([torch.stack(crops_seen), *windows]), torch.tensor(which), style
+        crops_seen, which = self.some(self.material, MATERIALS_A_STEP)
+        windows, style = self.some(self.style, PICTURES_A_STEP)
+        x = torch.cat([torch.stack(crops_seen), *windows])
+        return flipped(x), torch.tensor(which), torch.tensor(style).repeat_interleave(4)
 
 
 class ClassifierTrainer:
