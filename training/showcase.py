@@ -110,7 +110,7 @@ def main():
     defaults = common.load_json(os.path.join(args.model, "model_index.json"))["palimpsest"]["defaults"]
     fill, restyle = export.options(defaults)
     try:
-        save(os.path.join(args.docs, "fills.png"), fills(items, painter, fill, args.seed), across=2, tile=128,
+        save(os.path.join(args.docs, "fills.png"), fills(items, painter, fill, args.seed), across=2, tile=160,
              heads=("to be filled", "Telea", "G’MIC patches", "Palimpsest"))
     except baselines.Missing as error:
         raise SystemExit(str(error)) from None
