@@ -44,7 +44,7 @@ def gmic(picture, mask):
         names = [os.path.join(folder, name) for name in ("picture.png", "mask.png", "out.png")]
         sheet.to_image(picture).save(names[0])
         sheet.to_image((mask * 2 - 1).expand(3, -1, -1)).convert("L").save(names[1])
-        line = ["gmic", "-verbose", "0", names[0], names[1], "-inpaint_matchpatch[0]", "[1]", "-keep[0]", "-output", names[2]]
+        line = ["gmic", "-verbose", "0", *names[:2], "-inpaint_matchpatch[0]", "[1]", "-keep[0]", "-output", names[2]]
         try:
             subprocess.run(line, check=True, capture_output=True)
         except FileNotFoundError:

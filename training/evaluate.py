@@ -71,6 +71,10 @@ def mean(values):
     return sum(values) / len(values)
 
 
+def median_seam(pictures, asked):
+    return float(torch.tensor([measures.seam_score(p, hole.mask) for p, hole in zip(pictures, asked)]).median())
+
+
 class Evaluation:
     """size: how many fills a material, restyles a style, agreeing fills and reconstructions."""
 
@@ -115,12 +119,12 @@ class Evaluation:
         real, truth = heldout.material_windows(self.held, max(self.size, 24))
         real_guesses, real_features = classifier.materials(self.net, real)
         known = sorted(set(truth.tolist()))
-        share = lambda found, want: {classifier.MATERIALS[m]: (found[want == m] == m).float().mean().item() for m in known}
+        share = lambda found, want: {classifier.MATERIALS[m]: (found[want == m] == m).float().mean().item()
+                                     for m in known}
         fills, ceiling = share(guesses, wanted), share(real_guesses, truth)
         self.found.values["prompt_accuracy"] = mean(fills.values()) / mean(ceiling.values())
         self.found.details |= {"fills recognised": fills, "real crops recognised": ceiling}
-        seams = [measures.seam_score(picture, hole.mask) for picture, hole in zip(filled, asked)]
-        self.found.values["seam"] = float(torch.tensor(seams).median())
+        self.found.values["seam"] = median_seam(filled, asked)
         self.sheet("fills.png", filled[:192], 16, classifier.MATERIALS)
         self.frechet_row(asked, features, real_features)
 
@@ -139,9 +143,8 @@ class Evaluation:
         asked = holes.agreeing(self.held, 4 * self.size)
         filled = self.fills(self.painter, asked)
         self.found.values["rim"] = mean([measures.rim_error(p, h.mask) for p, h in zip(filled, asked)])
-        scores = {"of fills": filled, "of the pictures themselves": [h.picture for h in asked]}
-        self.found.details |= {"seam where the prompt agrees, " + of: float(torch.tensor(
-            [measures.seam_score(p, h.mask) for p, h in zip(pictures, asked)]).median()) for of, pictures in scores.items()}
+        for of, pictures in (("fills", filled), ("the pictures themselves", [h.picture for h in asked])):
+            self.found.details["seam where the prompt agrees, of " + of] = median_seam(pictures, asked)
         self.sheet("agreeing.png", filled[:64], 16)
 
     def restyle_rows(self):
@@ -175,9 +178,9 @@ class Evaluation:
         asked = holes.differing(self.held, 2 * self.size)
         names = list(styles.STYLES)[: 2 * self.size]
         x = heldout.restyle_sources(self.held, 1).expand(len(names), -1, -1, -1)
-        pairs = [(torch.stack(self.fills(self.painter, asked, False)), torch.stack(self.fills(exact, asked, False))),
-                 (self.painter.restyle(x, names, **self.restyle_options), exact.restyle(x, names, **self.restyle_options))]
-        self.found.values["int8"] = mean([common.psnr(*pair) for pair in pairs])
+        stored, exact = ([torch.stack(self.fills(p, asked, composite=False)),
+                          p.restyle(x, names, **self.restyle_options)] for p in (self.painter, exact))
+        self.found.values["int8"] = mean([common.psnr(*pair) for pair in zip(stored, exact)])
 
     def speed_row(self):
         if not self.args.palimpsest:

@@ -4,9 +4,9 @@
     python3 rebuild_pack.py --debs FOLDER --out pack.tar [--package NAME]... [--compare OLD.tar]
 
 FOLDER holds the packages (*.deb) that allowlist.tsv names; those that are missing are downloaded into it with
-`apt-get download`, in the listed version (3.6 GB for all of them, some of them from sid). Only the listed files are taken out,
-each must have the listed SHA-256, and is cropped and scaled to the listed size. --package restricts the pack to some
-packages. --compare tells how far the pictures are from those of another pack.
+`apt-get download`, in the listed version (some gigabytes for all of them, two of them from sid). Only the listed files
+are taken out, each must have the listed SHA-256, and is cropped and scaled to the listed size. --package restricts the
+pack to some packages. --compare tells how far the pictures are from those of another pack.
 """
 import argparse
 import collections

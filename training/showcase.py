@@ -60,7 +60,8 @@ def square(items, file, across):
 
 def hole(shape, left, top, right, bottom):
     yy, xx = (c / SIZE for c in samples.coordinates(SIZE))
-    dy, dx = ((yy - (top + bottom) / 2) / (bottom - top) * 2).abs(), ((xx - (left + right) / 2) / (right - left) * 2).abs()
+    dy = ((yy - (top + bottom) / 2) / (bottom - top) * 2).abs()
+    dx = ((xx - (left + right) / 2) / (right - left) * 2).abs()
     inside = dy.square() + dx.square() < 1 if shape == "ellipse" else torch.maximum(dy, dx) < 1
     return inside.float()[None]
 
