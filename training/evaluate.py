@@ -1,176 +1,201 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure an exported model on held-out images only (splits val and test) and draw sheets.
+"""Measure an exported model on held-out families and photographs, and print the table of gates and aims.
 
-    python3 evaluate.py --model models/default --pack pack.tar --work WORK --out FOLDER
+    python3 evaluate.py --model models/default --pack pack.tar --work WORK --out FOLDER [--palimpsest PROGRAM]
 
-Material measures use a nearest-centroid classifier on the mean CIELAB colour and the fine and coarse contrast of an
-area; the centroids come from the train split, the ceiling is the same classifier on real held-out crops.
+WORK has classifier.pt (train_classifier.py) and, for the row on int8, the checkpoints that the model was exported
+from. A fill is laid over its picture through a selection with a hard edge, as the program does it; one with a soft edge
+could only hide a seam. A measure that cannot be taken is left out, with the reason.
 """
 import argparse
 import os
 import random
 
 import torch
-import torch.nn.functional as F
 
+import baselines
+import classifier
 import common
 import crops
 import export
+import heldout
+import holes
+import measures
 import pack
-import samples
+import program
 import sheet
 import styles
 
-WORDS = ("grass", "sky", "sand", "water", "rock", "snow")
-HEAD = {label: heads[0] for label, heads in samples.HEADS.items()}
-
-# Restyles are measured from pure noise, where all that is kept of the picture came through the conditioning; the
-# model's own defaults start from the noised picture and guide more.
-FROM_NOISE_GUIDANCE = 1.5
-
-
-def lab(x):
-    """[..., 3, H, W] in [-1, 1], sRGB, D65 -> CIELAB."""
-    c = ((x + 1) / 2).clamp(0, 1)
-    c = torch.where(c > 0.04045, ((c + 0.055) / 1.055) ** 2.4, c / 12.92)
-    matrix = torch.tensor([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    xyz = torch.einsum("ij,...jhw->...ihw", matrix / matrix.sum(1, keepdim=True), c)
-    f = torch.where(xyz > 0.008856, xyz.clamp_min(1e-6) ** (1 / 3), 7.787 * xyz + 16 / 116)
-    fx, fy, fz = f.unbind(-3)
-    return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], -3)
+# name -> what it says, whether more is better, gate, aim
+MEASURES = {
+    "vae_psnr": ("VAE reconstruction at 256 px, PSNR in dB", True, 26.5, 29.0),
+    "prompt_accuracy": ("prompt accuracy of fills, share of that of real crops", True, 0.80, 0.95),
+    "frechet": ("Frechet distance of fills, share of Telea's", False, 0.50, 0.25),
+    "seam": ("seam: gradient across the border over gradient inside", False, 1.3, 1.1),
+    "rim": ("colour error in a rim of 8 px, prompt agrees, dE", False, 6.0, 3.0),
+    "style_accuracy": ("style accuracy of restyles, 16 styles", True, 0.80, 0.95),
+    "restyle_tone": ("restyle against the filter, tone, PSNR in dB", True, 20.0, 24.0),
+    "restyle_painterly": ("restyle against the filter, painterly, PSNR in dB", True, 17.0, 20.0),
+    "gradients": ("gradient correlation of a restyle with its source", True, 0.60, 0.75),
+    "int8": ("stored against fp32 weights, PSNR of results in dB", True, 35.0, 40.0),
+    "seconds": ("256 px fill, 16 steps, guided, 2 cores of pocl, warm, s", False, 8.0, 3.0),
+}
 
 
-def features(x, mask):
-    """Mean Lab of the masked area, its contrast between neighbours and between 8 px means, on a Lab-like scale."""
-    c = lab(x)
-    mean = (c * mask).sum((1, 2)) / mask.sum()
-    light = c[:1]
-    both = mask[:, :, 1:] * mask[:, :, :-1]
-    fine = ((light[:, :, 1:] - light[:, :, :-1]).abs() * both).sum() / both.sum().clamp_min(1)
-    cells, inside = F.avg_pool2d(c, 8), F.avg_pool2d(mask, 8) > 0.99
-    coarse = cells[:, inside[0]].std(1).mean() if inside.sum() > 2 else torch.zeros(())
-    return torch.cat([mean, 2.0 * fine[None], 1.0 * coarse[None]])
+class Findings:
+    """values: {measure: number}; details: what is worth knowing beside; missing: {measure: why}."""
+
+    def __init__(self):
+        self.values, self.details, self.missing = {}, {}, {}
+
+    def table(self):
+        lines = [f"{'measure':58} {'value':>8} {'gate':>7} {'aim':>7}"]
+        for name, (title, more, gate, aim) in MEASURES.items():
+            if name in self.values:
+                value = self.values[name]
+                reached = lambda limit: value >= limit if more else value <= limit
+                verdict = "aim met" if reached(aim) else "met" if reached(gate) else "NOT met"
+                lines.append(f"{title:58} {value:8.3f} {gate:7.2f} {aim:7.2f}  {verdict}")
+            else:
+                lines.append(f"{title:58} {'-':>8} {gate:7.2f} {aim:7.2f}  left out: {self.missing[name]}")
+        return "\n".join(lines)
+
+    def save(self, path):
+        rows = {name: {"title": title, "value": self.values.get(name), "gate": gate, "aim": aim,
+                       "better": "more" if more else "less", "left_out": self.missing.get(name)}
+                for name, (title, more, gate, aim) in MEASURES.items()}
+        common.save_json(path, {"measures": rows, "details": self.details})
 
 
-class Materials:
-    def __init__(self, train, labels, count):
-        sampler = samples.Sampler(train)
-        self.labels = labels
-        full = torch.ones(1, 128, 128)
-        self.centroids = torch.stack([torch.stack([features(sampler.material(l, 128)[0], full)
-                                                   for _ in range(count)]).mean(0) for l in labels])
-
-    def nearest(self, f):
-        return self.labels[int((self.centroids - f).norm(dim=1).argmin())]
+def mean(values):
+    return sum(values) / len(values)
 
 
-def holes(size):
-    yy, xx = samples.coordinates(size)
-    r = lambda cy, cx, ry, rx: ((((yy - cy * size) / (ry * size)) ** 2 + ((xx - cx * size) / (rx * size)) ** 2) < 1)
-    square = (yy > 0.3 * size) & (yy < 0.85 * size) & (xx > 0.2 * size) & (xx < 0.75 * size)
-    return [r(0.55, 0.5, 0.33, 0.36).float(), square.float(), (yy > 0.55 * size).float()]
+def median_seam(pictures, asked):
+    return float(torch.tensor([measures.seam_score(p, hole.mask) for p, hole in zip(pictures, asked)]).median())
 
 
-def rim(mask, width=8):
-    """Rings of `width` pixels inside and outside the border."""
-    wide = F.max_pool2d(mask[None], 2 * width + 1, 1, width)[0]
-    narrow = 1 - F.max_pool2d(1 - mask[None], 2 * width + 1, 1, width)[0]
-    return mask - narrow, wide - mask
+class Evaluation:
+    """size: how many fills a material, restyles a style, agreeing fills and reconstructions."""
 
+    def __init__(self, args, held, size):
+        self.args, self.held, self.size, self.found = args, held, size, Findings()
+        self.painter, self.vae = export.load(args.model)
+        self.net = classifier.load(os.path.join(args.work, "classifier.pt"))
+        defaults = common.load_json(os.path.join(args.model, "model_index.json"))["palimpsest"]["defaults"]
+        if args.steps:
+            defaults["steps"] = args.steps
+        self.fill_options, self.restyle_options = export.options(defaults)
 
-def seam_score(x, mask):
-    """Mean step of lightness across the mask's border over the mean step inside."""
-    light = lab(x)[:1]
-    across = inside = cross_n = inside_n = 0.0
-    for dim in (1, 2):
-        n = light.shape[dim] - 1
-        step = (light.narrow(dim, 1, n) - light.narrow(dim, 0, n)).abs()
-        a, b = mask.narrow(dim, 1, n), mask.narrow(dim, 0, n)
-        across, cross_n = across + (step * (a - b).abs()).sum(), cross_n + (a - b).abs().sum()
-        inside, inside_n = inside + (step * a * b).sum(), inside_n + (a * b).sum()
-    return float(across / cross_n / (inside / inside_n).clamp_min(0.3))
+    def sheet(self, name, pictures, columns, titles=None):
+        sheet.save(os.path.join(self.args.out, name), torch.stack(pictures), columns, titles)
 
+    def vae_rows(self):
+        chosen = random.Random(8).sample(self.held, min(len(self.held), 4 * self.size))
+        x = torch.stack([crops.centre(i, 256) for i in chosen])
+        with torch.no_grad():
+            y = torch.cat([self.vae.decode(self.vae.encode(p)) for p in x.split(4)])
+        self.found.values["vae_psnr"] = common.psnr(y, x)
+        self.sheet("vae.png", list(torch.stack([x[:12], y[:12]], 1).flatten(0, 1)), 6)
 
-def measure_vae(vae, held, count):
-    x = torch.stack([crops.centre(i, 256) for i in held[:count]])
-    with torch.no_grad():
-        y = torch.cat([vae.decode(vae.encode(p)[0]) for p in x.split(4)])
-    return {"vae psnr, 256 px": common.psnr(y, x)}, torch.stack([x[:12], y[:12]], 1).flatten(0, 1)
+    def fills(self, painter, asked, composite=True):
+        """-> what the model makes of the holes, laid over the pictures or as painted: a list of pictures."""
+        out = []
+        for start in range(0, len(asked), 16):
+            part = asked[start:start + 16]
+            x, mask = torch.stack([h.picture for h in part]), torch.stack([h.mask for h in part])
+            words = [h.prompt for h in part]
+            if composite:
+                out += painter.fill(x, mask, words, seed=start, **self.fill_options)
+            else:
+                out += painter.paint(x * (1 - mask), mask, words, seed=start, **self.fill_options)
+        return out
 
+    def fill_rows(self):
+        asked = holes.differing(self.held, self.size * len(classifier.MATERIALS))
+        filled = self.fills(self.painter, asked)
+        wanted = torch.tensor([h.material for h in asked])
+        guesses, features = classifier.materials(self.net, holes.look(filled, asked))
+        real, truth = heldout.material_windows(self.held, max(self.size, 24))
+        real_guesses, real_features = classifier.materials(self.net, real)
+        known = sorted(set(truth.tolist()))
+        share = lambda found, want: {classifier.MATERIALS[m]: (found[want == m] == m).float().mean().item()
+                                     for m in known}
+        fills, ceiling = share(guesses, wanted), share(real_guesses, truth)
+        self.found.values["prompt_accuracy"] = mean(fills.values()) / mean(ceiling.values())
+        self.found.details |= {"fills recognised": fills, "real crops recognised": ceiling}
+        self.found.values["seam"] = median_seam(filled, asked)
+        self.sheet("fills.png", filled[:192], 16, classifier.MATERIALS)
+        self.frechet_row(asked, features, real_features)
 
-def measure_fills(painter, materials, contexts, defaults, out):
-    """Words that do not fit their surroundings: is the fill what was asked for, and does it follow the word?"""
-    masks, hits, seams, swaps, rows = holes(128), {}, [], [], []
-    for i, item in enumerate(contexts):
-        x = crops.centre(item, 128, whole=item["kind"] != "texture")
-        mask = masks[i % len(masks)][None]
-        batch = x[None].expand(len(WORDS), -1, -1, -1)
-        y = painter.fill(batch, mask[None].expand(len(WORDS), -1, -1, -1), list(WORDS), seed=i,
-                         steps=defaults["steps"], guidance=defaults["guidance"])
-        found = torch.stack([features(p, mask) for p in y])
-        for word, f, picture in zip(WORDS, found, y):
-            hits.setdefault(word, []).append(materials.nearest(f) == word)
-            seams.append(seam_score(picture, mask))
-        swaps.append(float(torch.pdist(found[:, :3]).mean()))
-        rows += [x] + list(y)
-    sheet.save(os.path.join(out, "fills.png"), torch.stack(rows[: 7 * 12]), 7, ("",) + WORDS)
-    all_hits = [h for v in hits.values() for h in v]
-    return {"fills recognised, share": sum(all_hits) / len(all_hits),
-            **{f"  {w}": sum(v) / len(v) for w, v in hits.items()},
-            "colour distance between words, dE": sum(swaps) / len(swaps),
-            "seam score, median": sorted(seams)[len(seams) // 2]}
+    def frechet_row(self, asked, features, real):
+        try:
+            telea = [baselines.telea(hole.picture, hole.mask) for hole in asked]
+        except baselines.Missing as error:
+            self.found.missing["frechet"] = str(error)
+            return
+        other = classifier.materials(self.net, holes.look(telea, asked))[1]
+        ours, theirs = measures.frechet(features, real), measures.frechet(other, real)
+        self.found.values["frechet"] = ours / theirs
+        self.found.details |= {"Frechet distance of fills": ours, "Frechet distance of Telea's": theirs}
 
+    def agreeing_rows(self):
+        asked = holes.agreeing(self.held, 4 * self.size)
+        filled = self.fills(self.painter, asked)
+        self.found.values["rim"] = mean([measures.rim_error(p, h.mask) for p, h in zip(filled, asked)])
+        for of, pictures in (("fills", filled), ("the pictures themselves", [h.picture for h in asked])):
+            self.found.details["seam where the prompt agrees, of " + of] = median_seam(pictures, asked)
+        self.sheet("agreeing.png", filled[:64], 16)
 
-def measure_agreeing(painter, held, count, defaults, out):
-    """The prompt is what surrounds the hole: does the fill take up its colour?"""
-    chosen = [i for i in held if i["kind"] in ("texture", "sky") and i["label"] in samples.HEADS][:count]
-    x = torch.stack([crops.centre(i, 128) for i in chosen])
-    mask = holes(128)[1][None, None].expand(len(x), -1, -1, -1)
-    y = painter.fill(x, mask, [HEAD[i["label"]] for i in chosen], steps=defaults["steps"],
-                     guidance=defaults["guidance"])
-    inner, outer = rim(mask[0])
-    error = []
-    for picture in y:
-        c = lab(picture)
-        mean = lambda ring: (c * ring).sum((1, 2)) / ring.sum()
-        error.append(float((mean(inner) - mean(outer)).norm()))
-    sheet.save(os.path.join(out, "agreeing.png"), torch.stack([x, y], 1).flatten(0, 1)[:48], 12)
-    return {"rim colour error when the prompt agrees, dE": sum(error) / len(error)}
+    def restyle_rows(self):
+        names, sources = list(styles.STYLES), heldout.restyle_sources(self.held, self.size)
+        scores, kept, pictures, wanted = {n: [] for n in names}, [], [], []
+        common.seed_everything(35)
+        for i, x in enumerate(sources):
+            made = self.painter.restyle(x[None].expand(len(names), -1, -1, -1), names, seed=i, **self.restyle_options)
+            for k, (name, picture) in enumerate(zip(names, made)):
+                scores[name].append(common.psnr(picture[None], styles.apply(name, x)[None]))
+                kept.append(measures.gradient_correlation(picture, x))
+                wanted.append(k + 1)
+            pictures += [x, *made]
+        seen = torch.stack([p for k, p in enumerate(pictures) if k % (len(names) + 1)])
+        hits = (classifier.find_styles(self.net, seen) == torch.tensor(wanted)).float().reshape(-1, len(names))
+        means = {n: mean(v) for n, v in scores.items()}
+        self.found.values["style_accuracy"] = hits.mean().item()
+        for kind in ("tone", "painterly"):
+            self.found.values["restyle_" + kind] = mean([means[n] for n in names if styles.STYLES[n][2] == kind])
+        self.found.values["gradients"] = mean(kept)
+        self.found.details |= {"restyle against the filter, dB": means,
+                               "restyles recognised": dict(zip(names, hits.mean(0).tolist()))}
+        self.sheet("restyles.png", pictures[: 8 * (len(names) + 1)], len(names) + 1, [""] + names)
 
+    def int8_row(self):
+        if not os.path.exists(os.path.join(self.args.work, "denoiser.pt")):
+            self.found.missing["int8"] = f"{self.args.work} has no denoiser.pt, the weights before they were stored"
+            return
+        vae, unet, text, tokens, _ = export.trained(self.args.work)
+        exact = export.painter(vae, unet, text, tokens)
+        asked = holes.differing(self.held, 2 * self.size)
+        names = list(styles.STYLES)[: 2 * self.size]
+        x = heldout.restyle_sources(self.held, 1).expand(len(names), -1, -1, -1)
+        stored, exact = ([torch.stack(self.fills(p, asked, composite=False)),
+                          p.restyle(x, names, **self.restyle_options)] for p in (self.painter, exact))
+        self.found.values["int8"] = mean([common.psnr(*pair) for pair in zip(stored, exact)])
 
-def gradient_correlation(y, x):
-    def edges(p):
-        g = styles.luma(p)
-        return torch.cat([(g[:, :, 1:] - g[:, :, :-1]).flatten(), (g[:, 1:] - g[:, :-1]).flatten()])
-    return float(torch.corrcoef(torch.stack([edges(y), edges(x)]))[0, 1])
+    def speed_row(self):
+        if not self.args.palimpsest:
+            self.found.missing["seconds"] = "no --palimpsest PROGRAM"
+            return
+        photo = next(i for i in self.held if i["kind"] == "photo")
+        self.found.values["seconds"] = program.seconds_of_fill(self.args.palimpsest, self.args.model,
+                                                               crops.centre(photo, 256, whole=True))
 
-
-def measure_styles(painter, contexts, defaults, out):
-    names, rows = list(styles.STYLES), []
-    scores, keep = {n: [] for n in names}, []
-    for i, item in enumerate(contexts):
-        x = crops.centre(item, 128, whole=True)
-        y = painter.restyle(x[None].expand(len(names), -1, -1, -1), names, seed=i,
-                            steps=defaults["steps"], guidance=FROM_NOISE_GUIDANCE)
-        for name, picture in zip(names, y):
-            scores[name].append(common.psnr(picture[None], styles.apply(name, x)[None]))
-            keep.append(gradient_correlation(picture, x))
-        rows += [x] + list(y)
-    sheet.save(os.path.join(out, "restyles.png"), torch.stack(rows[: 15 * 8]), len(names) + 1, [""] + names)
-    mean = {n: sum(v) / len(v) for n, v in scores.items()}
-    group = lambda kind: [mean[n] for n in names if styles.STYLES[n][2] == kind]
-    return {"restyle psnr to the filter, tone": sum(group("tone")) / len(group("tone")),
-            "restyle psnr to the filter, painterly": sum(group("painterly")) / len(group("painterly")),
-            **{f"  {n}": v for n, v in mean.items()}, "gradient correlation with the source": sum(keep) / len(keep)}
-
-
-def ceiling(materials, held):
-    hits = []
-    for item in held:
-        if item["kind"] in ("texture", "sky") and item["label"] in materials.labels:
-            f = features(crops.centre(item, 128), torch.ones(1, 128, 128))
-            hits.append(materials.nearest(f) == item["label"])
-    return {"the same classifier on real held-out crops": sum(hits) / len(hits)}
+    def run(self):
+        for rows in (self.vae_rows, self.fill_rows, self.agreeing_rows, self.restyle_rows, self.int8_row,
+                     self.speed_row):
+            rows()
+        self.found.save(os.path.join(self.args.out, "metrics.json"))
+        print(self.found.table())
 
 
 def main():
@@ -179,33 +204,21 @@ def main():
     parser.add_argument("--model", required=True, help="exported model folder")
     parser.add_argument("--pack", required=True, help="pack.tar")
     parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder for the decoded pack")
+    parser.add_argument("--work", required=True, help="folder with the decoded pack, classifier.pt and checkpoints")
     parser.add_argument("--out", required=True, help="folder for metrics.json and sheets")
-    parser.add_argument("--contexts", type=int, default=18, help="held-out pictures to fill and restyle")
+    parser.add_argument("--palimpsest", metavar="PROGRAM", help="the program whose time is taken")
+    parser.add_argument("--quick", action="store_true", help="a quarter of the pictures and half of the steps")
+    parser.add_argument("--size", type=int, help="fills a material, restyles a style (default: 16, quick: 4)")
+    parser.add_argument("--steps", type=int, help="denoising steps (default: the model's, quick: 8)")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
+    if args.quick:
+        args.steps = args.steps or 8
     os.makedirs(args.out, exist_ok=True)
     torch.set_num_threads(args.threads)
-    common.seed_everything(5)
-    painter, vae = export.load(args.model)
-    defaults = common.load_json(os.path.join(args.model, "model_index.json"))["palimpsest"]["defaults"]
-    train = pack.load(args.pack, args.allowlist, ("train",), args.work)
-    held = [i for i in pack.load(args.pack, args.allowlist, ("val", "test"), args.work) if i["kind"] != "stamp"]
-    random.Random(8).shuffle(held)
-    photos = [i for i in held if i["kind"] == "photo"]
-    contexts = (photos + [i for i in held if i["kind"] != "photo"])[: args.contexts]
-    materials = Materials(train, WORDS, max(8, 4 * args.contexts))
-    table, rows = measure_vae(vae, held, 2 * args.contexts)
-    sheet.save(os.path.join(args.out, "vae.png"), rows, 6)
-    table.update(measure_fills(painter, materials, contexts, defaults, args.out))
-    table.update(ceiling(materials, held))
-    table.update(measure_agreeing(painter, held, 2 * args.contexts, defaults, args.out))
-    table.update(measure_styles(painter, contexts[: max(2, args.contexts // 2)], defaults, args.out))
-    words = [heads[0] for heads in samples.HEADS.values()]
-    sheet.save(os.path.join(args.out, "words.png"), painter.generate(words, guidance=defaults["guidance"]), 7)
-    for name, value in table.items():
-        print(f"{name:48} {value:8.2f}")
-    common.save_json(os.path.join(args.out, "metrics.json"), {k.strip(): round(v, 3) for k, v in table.items()})
+    held = pack.load(args.pack, args.allowlist, ("val", "test"), args.work)
+    held = [i for i in held if i["kind"] != "stamp"]
+    Evaluation(args, held, args.size or (4 if args.quick else 16)).run()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ closed form, the mean of those patches, each weighted by how well it explains th
 arXiv 2412.20292; GPNN, arXiv 2103.15545, does the same without noise). So the two are put together, as
 retrieval-augmented diffusion (arXiv 2204.11824) does by training: large forms come from the network, everything
 finer from patches of one exemplar.
+
+    python3 exemplars.py --pack pack.tar --work WORK --out models/default/exemplars
 """
+import argparse
 import os
 import re
 
@@ -16,6 +19,7 @@ import torch.nn.functional as F
 
 import common
 import latents
+import pack
 import samples
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -165,11 +169,15 @@ def words(labels):
     return out
 
 
-def build(items, linear):
-    """The selected pictures of the pack's train split as a Memory."""
+def build(items, linear, some=False):
+    """The selected pictures of the pack's train split as a Memory; some: those that are among the items."""
     by_file = {i["file"]: i for i in items}
     out = {}
     for label, name in selection():
+        if name not in by_file and some:
+            continue
+        if name not in by_file:
+            raise SystemExit(f"exemplars.tsv names {name}, which the pack's train split does not have")
         pixels = by_file[name]["pixels"][:3, :SIDE, :SIDE].float() / 127.5 - 1
         height, width = (n // latents.PIXELS * latents.PIXELS for n in pixels.shape[1:])
         out.setdefault(label, []).append(linear(pixels[None, :, :height, :width])[0])
@@ -193,3 +201,19 @@ def read(folder):
     for name in sorted(tensors, key=lambda n: (n.rsplit(".", 1)[0], int(n.rsplit(".", 1)[1]))):
         out.setdefault(name.rsplit(".", 1)[0], []).append(tensors[name].permute(2, 0, 1) * scale[:, None, None])
     return Memory(out, common.load_json(os.path.join(folder, "config.json")))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", required=True, help="pack.tar")
+    parser.add_argument("--allowlist", default=os.path.join(HERE, "allowlist.tsv"))
+    parser.add_argument("--work", required=True, help="folder with vae.pt, which has the latent transform")
+    parser.add_argument("--out", required=True, help="folder to write")
+    parser.add_argument("--some", action="store_true", help="do with a part of the pack, to see that the stage runs")
+    args = parser.parse_args()
+    linear = latents.LinearLatents(**common.load_checkpoint(os.path.join(args.work, "vae.pt"))["latents"])
+    write(build(pack.load(args.pack, args.allowlist, ("train",), args.work), linear, args.some), args.out)
+
+
+if __name__ == "__main__":
+    main()

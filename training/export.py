@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the averaged weights as a diffusers-layout model folder in fp16.
+"""Write the averaged weights as a diffusers-layout model folder: the U-Net as int8 (quantise.py), the rest as fp16.
 
     python3 export.py --work WORK --out models/default
 
@@ -12,35 +12,30 @@ import shutil
 import torch
 
 import common
+import exemplars
 import modules
 import nearest
+import quantise
 import samples
 import sampling
 import styles
 import tokenizer
 
 
-def average_into(params, shadow):
-    with torch.no_grad():
-        for p, s in zip(params, shadow):
-            p.copy_(s)
-
-
 def trained(work):
     """-> vae, unet, text, tokenizer with averaged weights, and how far each was trained."""
     tokens = tokenizer.Tokenizer(os.path.join(work, "tokenizer"))
     vae_state = common.load_checkpoint(os.path.join(work, "vae.pt"))
-    vae = modules.AutoencoderKL(common.VAE_CONFIG)
+    vae = modules.AutoencoderDC(common.VAE_CONFIG)
     vae.load_state_dict(vae_state["vae"])
-    average_into([p for n, p in vae.named_parameters() if n.startswith(("decoder", "post_quant_conv"))],
-                 vae_state["average"]["shadow"])
+    common.copy_into(vae.decoder.parameters(), vae_state["average"]["shadow"])
     state = common.load_checkpoint(os.path.join(work, "denoiser.pt"))
     unet = modules.UNet2DConditionModel(common.UNET_CONFIG)
     text = modules.CLIPTextModel(common.text_config(tokens))
     # the order of train_denoiser.build_optimiser
     named = list(unet.named_parameters())
-    average_into([p for n, p in named if "attn2" not in n] + [p for n, p in named if "attn2" in n]
-                 + list(text.parameters()), state["average"]["shadow"])
+    common.copy_into([p for n, p in named if "attn2" not in n] + [p for n, p in named if "attn2" in n]
+                     + list(text.parameters()), state["average"]["shadow"])
     seen = {"vae_crops": vae_state["seen"], "denoiser_samples": state["seen"]}
     return vae.eval(), unet.eval(), text.eval(), tokens, seen
 
@@ -50,9 +45,9 @@ def model_index():
         "_class_name": "PalimpsestInpaintPipeline", "_diffusers_version": "0.30.0",
         "palimpsest": {
             "title": "Palimpsest default (materials, skies and styles)",
-            "conditioning": "inpaint-latent", "restyle": "source", "mask": "area", "posterior": "mean",
+            "conditioning": "inpaint-latent", "class_labels": "pooled-text", "restyle": "source", "mask": "area",
             "trained_size": 128, "window": {"size": 256, "overlap": 64},
-            "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 4.0, "restyle_strength": 0.75,
+            "defaults": {"steps": 16, "guidance": 2.5, "restyle_guidance": 1.5, "restyle_strength": 1.0,
                          "sampler": "euler"},
             "vocabulary": samples.words(),
             "backdrops": sorted({h for label in samples.SKIES for h in samples.HEADS[label]}),
@@ -61,14 +56,18 @@ def model_index():
         },
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
         "text_encoder": ["transformers", "CLIPTextModel"], "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
+        "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderDC"],
     }
 
 
-def write_part(out, name, module, config):
+# of the U-Net what stays fp16: what every result goes through and is small
+PRECISE = ("conv_in.", "conv_out.", "time_embedding.", "class_embedding.")
+
+
+def write_part(out, name, module, config, int8=False):
     folder = os.path.join(out, name)
     os.makedirs(folder, exist_ok=True)
-    tensors = {k: v.half() for k, v in module.state_dict().items()}
+    tensors = quantise.quantised(module.state_dict(), lambda key: not int8 or key.startswith(PRECISE))
     bad = [k for k, v in tensors.items() if not torch.isfinite(v).all()]
     if bad:
         raise SystemExit(f"{name}: not representable in fp16: {bad[:3]}")
@@ -76,27 +75,40 @@ def write_part(out, name, module, config):
     common.save_json(os.path.join(folder, "config.json"), config)
 
 
+def painter(vae, unet, text, tokens, memory=None):
+    return sampling.Painter(unet, text, tokens, vae.encode, vae.decode, memory)
+
+
 def load(folder):
-    """The exported folder as a Painter computing in fp32 on the fp16 weights."""
+    """The exported folder as a Painter computing in fp32 on the stored weights, and its autoencoder."""
     parts = {}
-    for name, build in (("vae", modules.AutoencoderKL), ("unet", modules.UNet2DConditionModel),
+    for name, build in (("vae", modules.AutoencoderDC), ("unet", modules.UNet2DConditionModel),
                         ("text_encoder", modules.CLIPTextModel)):
         module = build(common.load_json(os.path.join(folder, name, "config.json")))
         common.load_part(module, folder, name)
         parts[name] = module.eval()
     tokens = tokenizer.Tokenizer(os.path.join(folder, "tokenizer"))
-    vae = parts["vae"]
-    return sampling.Painter(parts["unet"], parts["text_encoder"], tokens, lambda x: vae.encode(x)[0], vae.decode), vae
+    memory = os.path.join(folder, "exemplars")
+    memory = exemplars.read(memory) if os.path.isdir(memory) else None
+    return painter(parts["vae"], parts["unet"], parts["text_encoder"], tokens, memory), parts["vae"]
+
+
+def options(defaults):
+    """A model's defaults as options of Painter.fill and Painter.restyle."""
+    return ({"steps": defaults["steps"], "guidance": defaults["guidance"]},
+            {"steps": defaults["steps"], "guidance": defaults["restyle_guidance"],
+             "strength": defaults["restyle_strength"]})
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", required=True, help="folder with vae.pt, denoiser.pt and tokenizer/")
     parser.add_argument("--out", required=True, help="model folder to write")
+    parser.add_argument("--precision", choices=("int8", "fp16"), default="int8", help="of the U-Net's weights")
     args = parser.parse_args()
     vae, unet, text, tokens, seen = trained(args.work)
     write_part(args.out, "vae", vae, common.VAE_CONFIG)
-    write_part(args.out, "unet", unet, common.UNET_CONFIG)
+    write_part(args.out, "unet", unet, common.UNET_CONFIG, args.precision == "int8")
     write_part(args.out, "text_encoder", text, dict(common.text_config(tokens), torch_dtype="float16"))
     shutil.copytree(os.path.join(args.work, "tokenizer"), os.path.join(args.out, "tokenizer"), dirs_exist_ok=True)
     os.makedirs(os.path.join(args.out, "scheduler"), exist_ok=True)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads the image pack (a tar of WebP files and `pack/index.jsonl`) and checks it against the allow-list.
 
-    python3 pack.py --pack pack.tar --allowlist allowlist.tsv     check and print the counts
+    python3 pack.py --pack pack.tar                        check and print the counts
+    python3 pack.py --pack pack.tar --decode WORK --every 5     and decode every fifth image into WORK
 """
 import argparse
 import collections
@@ -56,16 +57,16 @@ def decode(data, kind, short_side):
     return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).contiguous()
 
 
-def load(pack, allowlist, splits, cache=None, short_side=384):
-    """Decoded images of the splits as dicts: pixels (uint8 C,H,W), kind, label, captions, style, tileable, file."""
+def load(pack, allowlist, splits, cache=None, short_side=384, every=1):
+    """Decoded images of the splits as dicts: pixels (uint8 C,H,W), kind, label, captions, style, tileable, file. The
+    folder `cache` keeps them for the next call; `every` N-th alone is enough to try things out."""
     name = os.path.join(cache, "pack-" + "-".join(sorted(splits)) + ".pt") if cache else None
     if name and os.path.exists(name):
         return torch.load(name, weights_only=False)
     out = []
     with tarfile.open(pack) as tar:
-        for entry in read_index(tar, read_allowlist(allowlist)):
-            if entry["split"] not in splits:
-                continue
+        entries = [e for e in read_index(tar, read_allowlist(allowlist)) if e["split"] in splits]
+        for entry in entries[::every]:
             data = tar.extractfile("pack/" + entry["file"]).read()
             item = {k: entry.get(k) for k in ("file", "kind", "label", "captions", "style", "tileable", "split")}
             out.append(dict(item, pixels=decode(data, entry["kind"], short_side)))
@@ -74,11 +75,7 @@ def load(pack, allowlist, splits, cache=None, short_side=384):
     return out
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(os.path.dirname(__file__), "allowlist.tsv"))
-    args = parser.parse_args()
+def check(args):
     with tarfile.open(args.pack) as tar:
         entries = read_index(tar, read_allowlist(args.allowlist))
         names = {m.name for m in tar.getmembers() if m.isfile()}
@@ -94,6 +91,20 @@ def main():
         print(f"{kind:13}" + "".join(f"{split} {counts[kind, split]:5}  " for split in ("train", "val", "test")))
     print(len(entries), "images, all in the allow-list; index sha256",
           hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", required=True, help="pack.tar")
+    parser.add_argument("--allowlist", default=os.path.join(os.path.dirname(__file__), "allowlist.tsv"))
+    parser.add_argument("--decode", metavar="WORK", help="folder for decoded images, as the trainers look for them")
+    parser.add_argument("--every", type=int, default=1, help="decode every N-th image of a split only")
+    args = parser.parse_args()
+    check(args)
+    if args.decode:
+        os.makedirs(args.decode, exist_ok=True)
+        for splits in (("train",), ("val", "test")):
+            load(args.pack, args.allowlist, splits, args.decode, every=args.every)
 
 
 if __name__ == "__main__":

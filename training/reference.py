@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Numbers of an exported model, computed in fp32 on its fp16 weights, for an engine to reproduce.
+"""Numbers of an exported model, computed in fp32 on its stored weights, for an engine to reproduce.
 
     python3 reference.py --model models/default --photo PHOTO --out FOLDER
 
@@ -36,22 +36,22 @@ def photo(path, width, height):
 def text_tensors(out, painter):
     for i, prompt in enumerate(PROMPTS):
         out[f"text.{i}.ids"] = torch.tensor([painter.tokenizer(prompt)])
-        out[f"text.{i}.last_hidden_state"] = painter.states([prompt])
+        out[f"text.{i}.last_hidden_state"], out[f"text.{i}.pooler_output"] = painter.read([prompt])
 
 
 def vae_tensors(out, vae, path):
     x = photo(path, 64, 48)
-    mean, _ = vae.encode(x)
-    out["vae.64x48.image"], out["vae.64x48.mean"] = x, mean
-    out["vae.64x48.decoded_of_mean"] = vae.decode(mean)
+    z = vae.encode(x)
+    out["vae.64x48.image"], out["vae.64x48.latents"], out["vae.64x48.decoded"] = x, z, vae.decode(z)
 
 
 def unet_tensors(out, painter):
     generator = torch.Generator().manual_seed(SEED)
     out["unet.sample"] = torch.randn(2, common.UNET_CONFIG["in_channels"], 16, 16, generator=generator)
     out["unet.timestep"] = torch.tensor([937.5, 125.0])
-    out["unet.encoder_hidden_states"] = painter.states(PROMPTS)
-    out["unet.out"] = painter.unet(out["unet.sample"], out["unet.timestep"], out["unet.encoder_hidden_states"])
+    out["unet.encoder_hidden_states"], out["unet.class_labels"] = painter.read(PROMPTS)
+    out["unet.out"] = painter.unet(*(out["unet." + name] for name in ("sample", "timestep", "encoder_hidden_states",
+                                                                     "class_labels")))
 
 
 def fill_tensors(out, painter, vae, path):
@@ -62,12 +62,13 @@ def fill_tensors(out, painter, vae, path):
     mask = ((((yy - 76) / 43) ** 2 + ((xx - 60) / 51) ** 2) < 1).float()[None, None]
     for name, prompt in (("cond", PROMPTS[0]), ("uncond", "")):
         out[f"te1.{name}.ids"] = torch.tensor([painter.tokenizer(prompt)])
-        out[f"te1.{name}.last_hidden_state"] = painter.states([prompt])
-    states = torch.cat([out["te1.uncond.last_hidden_state"], out["te1.cond.last_hidden_state"]])
+        out[f"te1.{name}.last_hidden_state"], out[f"te1.{name}.pooler_output"] = painter.read([prompt])
+    words = [torch.cat([out[f"te1.{name}.{what}"] for name in ("uncond", "cond")])
+             for what in ("last_hidden_state", "pooler_output")]
     out["image_preprocessed"], out["mask_preprocessed"] = picture, mask
     out["vae.encode.in.0"] = picture * (1 - mask)
-    out["vae.encode.mean.0"], out["vae.encode.logvar.0"] = vae.encode(out["vae.encode.in.0"])
-    latent, small = out["vae.encode.mean.0"], sampling.latent_mask(mask)
+    latent, small = vae.encode(out["vae.encode.in.0"]), sampling.latent_mask(mask)
+    out["vae.encode.mean.0"] = latent
     out["mask_latents"], out["masked_image_latents"] = small.repeat(2, 1, 1, 1), latent.repeat(2, 1, 1, 1)
     z = torch.randn(latent.shape, generator=torch.Generator().manual_seed(SEED))
     out["noise.init.0"] = z
@@ -77,7 +78,7 @@ def fill_tensors(out, painter, vae, path):
         x = torch.cat([z.repeat(2, 1, 1, 1), out["mask_latents"], out["masked_image_latents"]], 1)
         t = out["timesteps"][i]
         out[f"den.{i}.sample"], out[f"den.{i}.timestep"] = x, t
-        v = painter.unet(x, t.repeat(2), states)
+        v = painter.unet(x, t.repeat(2), *words)
         out[f"den.{i}.out"] = v
         v = v[:1] + GUIDANCE * (v[1:] - v[:1])
         z = z + (sigmas[i + 1] - sigmas[i]) * v
@@ -90,9 +91,9 @@ def case(tensors, model):
     names = {torch.float32: "float32", torch.int64: "int64"}
     return {
         "case": "default-fill", "model": model, "pipeline": "PalimpsestInpaintPipeline",
-        "denoiser": "UNet2DConditionModel", "vae": "AutoencoderKL", "scheduler": "FlowMatchEulerDiscreteScheduler",
-        "what": "bundled model, fp32 on its fp16 weights: text.N.*, vae.64x48.*, unet.* (one call with given inputs) "
-                "and a guided fill; the mask reaches latent size by area means",
+        "denoiser": "UNet2DConditionModel", "vae": "AutoencoderDC", "scheduler": "FlowMatchEulerDiscreteScheduler",
+        "what": "bundled model, fp32 on its stored weights: text.N.*, vae.64x48.*, unet.* (one call with given inputs) "
+                "and a guided fill; the mask reaches latent size by area means; class labels are the pooled text",
         "scheduler_config": {k: v for k, v in common.SCHEDULER_CONFIG.items() if not k.startswith("_")},
         "call": {"prompt": PROMPTS[0], "negative_prompt": "", "width": SIZE, "height": SIZE, "strength": 1.0,
                  "num_inference_steps": STEPS, "guidance_scale": GUIDANCE},

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Use of the trained parts: pictures from conditioning, mask and words by guided Euler flow matching."""
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -40,8 +42,9 @@ class Painter:
         return without + guidance * (given - without)
 
     @torch.no_grad()
-    def paint(self, source, mask, captions, steps=16, guidance=3.0, seed=0, batch=16, recall=True):
-        """source [B, 3, H, W] with the hole (if any) still in it is greyed by the caller; mask [B, 1, H, W].
+    def paint(self, source, mask, captions, steps=16, guidance=3.0, strength=1.0, seed=0, batch=16, recall=True):
+        """source [B, 3, H, W] with the hole (if any) still in it is greyed by the caller; mask [B, 1, H, W]. A strength
+        below 1 starts from the noised source and leaves out the first of the steps.
 
         -> pictures [B, 3, H, W] as decoded, not yet blended with the source. All of them start from the same noise,
         so that what differs between words comes from the words.
@@ -53,12 +56,14 @@ class Painter:
             condition = torch.cat([latent_mask(mask[part]), latent], 1)
             words, empty = self.read(captions[part]), self.read([""] * len(latent))
             z = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(latent)
-            for k in range(steps):
+            first = steps - math.ceil(steps * strength)
+            z = latent + (1 - first / steps) * (z - latent)
+            for k in range(first, steps):
                 t = 1 - k / steps
                 v = self.velocity(z, t, condition, words, empty, guidance)
-                if k == 0:
+                if k == first:
                     recalls = [recall and self.memory and self.memory.recall(*row, seed)
-                               for row in zip(captions[part], z - v, condition[:, :1])]
+                               for row in zip(captions[part], z - t * v, condition[:, :1])]
                 v = torch.stack([recall_v(*row, t) for row in zip(recalls, z, v)])
                 z = z - v / steps
             out.append(self.decode(z))

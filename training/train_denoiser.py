@@ -218,7 +218,7 @@ class DenoiserTrainer:
         state = common.load_checkpoint(os.path.join(self.args.work, "vae.pt"))
         vae.load_state_dict(state["vae"])
         common.copy_into(vae.decoder.parameters(), state["average"]["shadow"])
-        return sampling.Painter(self.unet, self.text, self.tokenizer, self.linear, vae.decode, self.args.bf16)
+        return sampling.Painter(self.unet, self.text, self.tokenizer, self.linear, vae.decode, bf16=self.args.bf16)
 
     @torch.no_grad()
     def sheets(self):
