@@ -40,8 +40,8 @@ def fetch(package, version, folder):
     start = f"{package}_{version.replace(':', '%3a')}_"
     found = lambda: [n for n in os.listdir(folder) if n.startswith(start) and n.endswith(".deb")]
     if not found():
-        done = subprocess.run(["apt-get", "download", f"{package}={version}"], cwd=folder, capture_output=True, text=True,
-                              check=False)
+        line = ["apt-get", "download", f"{package}={version}"]
+        done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode or not found():
             raise SystemExit(f"{package} {version}: {done.stderr.strip()}\nPut {start}*.deb into {folder}; "
                              "old versions are on https://snapshot.debian.org")

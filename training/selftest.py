@@ -90,7 +90,8 @@ def check_quantise(checks):
     checks.close("quantise steps", steps, torch.zeros_like(steps), 0.5001)
     checks.close("quantise largest", data[1, 0, 0, 0].float(), torch.tensor(127.0), 0)
     names = sorted(quantise.quantised({"a": weight, "b": weight[:1], "c": weight}, keep=lambda name: name == "c"))
-    checks.close("quantised names", torch.tensor(float(names == ["a._data", "a._scale", "b", "c"])), torch.tensor(1.0), 0)
+    right = torch.tensor(float(names == ["a._data", "a._scale", "b", "c"]))
+    checks.close("quantised names", right, torch.tensor(1.0), 0)
 
 
 # what a case is about by the (end of the) name of a tensor -> the part of the model, its class there, the check
@@ -104,9 +105,9 @@ KINDS = (
 # option -> the values that modules.py builds
 USUAL = {
     "addition_embed_type": (None,), "use_linear_projection": (False,), "class_embed_type": (None, "projection"),
-    "encoder_hid_dim": (None,), "downsample_block_type": ("pixel_unshuffle",), "upsample_block_type": ("pixel_shuffle",),
-    "encoder_out_shortcut": (False,), "decoder_in_shortcut": (False,), "encoder_block_types": ("ResBlock",),
-    "decoder_block_types": ("ResBlock",), "decoder_norm_types": ("rms_norm",),
+    "encoder_hid_dim": (None,), "downsample_block_type": ("pixel_unshuffle",),
+    "upsample_block_type": ("pixel_shuffle",), "encoder_out_shortcut": (False,), "decoder_in_shortcut": (False,),
+    "encoder_block_types": ("ResBlock",), "decoder_block_types": ("ResBlock",), "decoder_norm_types": ("rms_norm",),
 }
 
 
