@@ -36,6 +36,7 @@ CONFIG = {
 }
 SIDE = 320           # pixels of an exemplar
 VOTE = 3             # cells
+LABELS = 2           # most that one picture recalls: a ground and a sky
 LEAST_NOISE = 0.02   # below, the nearest patch alone counts in any case
 
 
@@ -90,42 +91,73 @@ class Patches:
 
 
 class Recall:
-    """Denoises one picture by one exemplar [C, h, w]; mask [1, H, W] is the share of each cell to be repainted."""
+    """Denoises one picture by an exemplar of each label; mask [1, H, W] is the share of each cell to be repainted.
 
-    def __init__(self, exemplar, mask, config=CONFIG):
-        self.exemplar = exemplar - exemplar.mean((1, 2), keepdim=True)
-        self.inside = mask > 0
-        self.config = config
-        self.stages = {}
+    candidates: for each label the exemplars [C, h, w] to choose from. With two labels, grass under a sky, a cell
+    belongs to the one whose exemplars' mean is nearer to what the network makes of the cell's surroundings.
+    """
+
+    def __init__(self, candidates, mask, seed, config):
+        self.candidates, self.seed, self.config = candidates, seed, config
+        self.means = torch.stack([torch.stack([self.mean(e) for e in kept]).mean(0) for kept in candidates])
+        self.inside = mask[0] > 0
+        self.chosen, self.stages = {}, {}
         vote = gaussian(config["vote_smooth"], VOTE // 2)
         self.vote = (vote[:, None] * vote[None]).flatten()
 
-    def stage(self, noise):
-        """-> patches, and for each query the cells to read, at this noise level."""
-        i = next(i for i, above in enumerate(self.config["stage_above"]) if noise > above)
-        if i not in self.stages:
-            side, channels = self.config["stage_side"][i], self.config["stage_channels"][i]
-            self.stages[i] = Patches(self.exemplar, side, channels), channels, neighbours(self.inside[0], side)
-        return self.stages[i]
+    def mean(self, exemplar):
+        return exemplar[: self.config["form_channels"]].mean((1, 2))
 
-    def form(self, guess):
-        """The network's part of a guess at x0 [C, H, W]."""
+    def form(self, guess, inside):
+        """The network's part of a guess at x0 [C, H, W]: the first channels, smoothed."""
         n = self.config["form_channels"]
-        smooth = smooth_inside(guess[:n], self.inside.float(), self.config["form_smooth"])
-        return torch.cat([smooth, torch.zeros_like(guess[n:])])
+        return smooth_inside(guess[:n], inside[None].float(), self.config["form_smooth"])
+
+    def areas(self, guess):
+        """-> for each label its cells [H, W]."""
+        if len(self.candidates) == 1:
+            return [self.inside]
+        distance = (self.form(guess, self.inside) - self.means[:, :, None, None]).square().sum(1)
+        nearest = distance.argmin(0)
+        return [self.inside & (nearest == i) for i in range(len(self.candidates))]
+
+    def choose(self, i, guess, area):
+        """The exemplar for label i: of those nearest in mean to the first guess at its cells, one by the seed."""
+        if i not in self.chosen:
+            mean = guess[: self.config["form_channels"], area].mean(1)
+            order = torch.stack([(self.mean(e) - mean).square().sum() for e in self.candidates[i]]).argsort()
+            order = order[: self.config["nearest"]]
+            exemplar = self.candidates[i][order[self.seed % len(order)]]
+            self.chosen[i] = exemplar - exemplar.mean((1, 2), keepdim=True)
+        return self.chosen[i]
+
+    def patches(self, i, exemplar, stage):
+        if (i, stage) not in self.stages:
+            side, channels = self.config["stage_side"][stage], self.config["stage_channels"][stage]
+            self.stages[i, stage] = Patches(exemplar, side, channels)
+        return self.stages[i, stage]
+
+    def detail(self, i, x, guess, area, signal, noise):
+        """x0 [C, H, W] at the cells of an area, by the exemplar of label i."""
+        c, h, w = x.shape
+        stage = next(k for k, above in enumerate(self.config["stage_above"]) if noise > above)
+        patches = self.patches(i, self.choose(i, guess, area), stage)
+        form = torch.zeros_like(x)
+        form[: self.config["form_channels"]] = self.form(guess, area)
+        cells = neighbours(area, self.config["stage_side"][stage])
+        queries = (x - signal * form)[: self.config["stage_channels"][stage]].flatten(1)[:, cells]
+        votes, weight = torch.zeros(h * w, c * VOTE * VOTE), self.vote.repeat(c)
+        votes[area.flatten()] = patches.explain(queries.transpose(0, 1).flatten(1), signal, noise) * weight
+        fold = lambda v: F.fold(v.T[None], (h + 2, w + 2), VOTE)[0][:, 1:-1, 1:-1]
+        return fold(votes) / fold(area.flatten()[:, None] * weight).clamp_min(1e-6) + form
 
     def __call__(self, x, guess, signal, noise):
         """x = signal x0 + noise n, guess: the network's x0; [C, H, W] -> x0, the guess where nothing is repainted."""
-        c, h, w = x.shape
-        form = self.form(guess)
-        patches, channels, cells = self.stage(noise)
-        queries = (x - signal * form)[:channels].flatten(1)[:, cells].transpose(0, 1).flatten(1)
-        inside = self.inside[0].flatten()
-        votes, weight = torch.zeros(h * w, c * VOTE * VOTE), self.vote.repeat(c)
-        votes[inside] = patches.explain(queries, signal, noise) * weight
-        fold = lambda v: F.fold(v.T[None], (h + 2, w + 2), VOTE)[0][:, 1:-1, 1:-1]
-        found = fold(votes) / fold(inside[:, None] * weight).clamp_min(1e-6) + form
-        return torch.where(self.inside, found, guess)
+        out = guess
+        for i, area in enumerate(self.areas(guess)):
+            if area.any():
+                out = torch.where(area, self.detail(i, x, guess, area, signal, noise), out)
+        return out
 
 
 class Memory:
@@ -134,24 +166,18 @@ class Memory:
     def __init__(self, exemplars, config):
         self.exemplars, self.config, self.words = exemplars, config, config["words"]
 
-    def label_of(self, caption):
-        """The one label that a caption is about; None when it names none or several."""
+    def labels_of(self, caption):
+        """The labels that a caption names, at most LABELS, else none."""
         hits = [word for word in self.words if re.search(rf"\b{re.escape(word)}\b", caption)]
         # a longer word counts for the shorter one in it: "night sky" is no sky
-        labels = {self.words[w] for w in hits if not any(w != other and w in other for other in hits)}
-        return labels.pop() if len(labels) == 1 else None
+        labels = [self.words[w] for w in hits if not any(w != other and w in other for other in hits)]
+        labels = list(dict.fromkeys(labels))
+        return labels if len(labels) <= LABELS else []
 
-    def recall(self, caption, guess, mask, seed):
-        """guess: the network's first x0 [C, H, W] -> Recall by the exemplar that suits, or None."""
-        label = self.label_of(caption)
-        if label is None:
-            return None
-        n = self.config["form_channels"]
-        mean = guess[:n, mask[0] > 0].mean(1)
-        kept = self.exemplars[label]
-        distance = torch.stack([(e[:n].mean((1, 2)) - mean).square().sum() for e in kept])
-        order = distance.argsort()[: self.config["nearest"]]
-        return Recall(kept[order[seed % len(order)]], mask, self.config)
+    def recall(self, caption, mask, seed):
+        """-> Recall of what the caption names, or None."""
+        labels = self.labels_of(caption)
+        return Recall([self.exemplars[l] for l in labels], mask, seed, self.config) if labels else None
 
 
 def selection(path=os.path.join(HERE, "exemplars.tsv")):

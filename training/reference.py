@@ -60,7 +60,7 @@ def fill_tensors(out, painter, vae, path):
     yy, xx = samples.coordinates(SIZE)
     # an ellipse whose edge cuts cells, so that the area mean of the mask matters
     mask = ((((yy - 76) / 43) ** 2 + ((xx - 60) / 51) ** 2) < 1).float()[None, None]
-    for name, prompt in (("cond", PROMPTS[0]), ("uncond", "")):
+    for name, prompt in (("cond", PROMPTS[1]), ("uncond", "")):
         out[f"te1.{name}.ids"] = torch.tensor([painter.tokenizer(prompt)])
         out[f"te1.{name}.last_hidden_state"], out[f"te1.{name}.pooler_output"] = painter.read([prompt])
     words = [torch.cat([out[f"te1.{name}.{what}"] for name in ("uncond", "cond")])
@@ -72,7 +72,7 @@ def fill_tensors(out, painter, vae, path):
     out["mask_latents"], out["masked_image_latents"] = small.repeat(2, 1, 1, 1), latent.repeat(2, 1, 1, 1)
     z = torch.randn(latent.shape, generator=torch.Generator().manual_seed(SEED))
     out["noise.init.0"] = z
-    sigmas = torch.linspace(1, 0, STEPS + 1)
+    sigmas, recall = torch.linspace(1, 0, STEPS + 1), painter.memory.recall(PROMPTS[1], small[0], SEED)
     out["sigmas"], out["timesteps"] = sigmas, sigmas[:-1] * 1000
     for i in range(STEPS):
         x = torch.cat([z.repeat(2, 1, 1, 1), out["mask_latents"], out["masked_image_latents"]], 1)
@@ -81,6 +81,7 @@ def fill_tensors(out, painter, vae, path):
         v = painter.unet(x, t.repeat(2), *words)
         out[f"den.{i}.out"] = v
         v = v[:1] + GUIDANCE * (v[1:] - v[:1])
+        v = sampling.recall_v(recall, z[0], v[0], float(t) / 1000)[None]
         z = z + (sigmas[i + 1] - sigmas[i]) * v
         out[f"latents.{i}"] = z
     out["vae.decode.in.0"] = z
@@ -95,8 +96,8 @@ def case(tensors, model):
         "what": "bundled model, fp32 on its stored weights: text.N.*, vae.64x48.*, unet.* (one call with given inputs) "
                 "and a guided fill; the mask reaches latent size by area means; class labels are the pooled text",
         "scheduler_config": {k: v for k, v in common.SCHEDULER_CONFIG.items() if not k.startswith("_")},
-        "call": {"prompt": PROMPTS[0], "negative_prompt": "", "width": SIZE, "height": SIZE, "strength": 1.0,
-                 "num_inference_steps": STEPS, "guidance_scale": GUIDANCE},
+        "call": {"prompt": PROMPTS[1], "negative_prompt": "", "width": SIZE, "height": SIZE, "strength": 1.0,
+                 "num_inference_steps": STEPS, "guidance_scale": GUIDANCE, "seed": SEED, "recall": PROMPTS[1]},
         "text_prompts": list(PROMPTS), "posterior": "mode", "steps_executed": STEPS, "width": SIZE, "height": SIZE,
         "tensors": {k: [names[v.dtype], list(v.shape)] for k, v in sorted(tensors.items())}, "same_as": {},
         "provenance": {"computed by": "training/reference.py", "torch": torch.__version__},

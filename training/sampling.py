@@ -56,14 +56,13 @@ class Painter:
             condition = torch.cat([latent_mask(mask[part]), latent], 1)
             words, empty = self.read(captions[part]), self.read([""] * len(latent))
             z = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(latent)
+            recalls = [recall and self.memory and self.memory.recall(*row, seed)
+                       for row in zip(captions[part], condition[:, :1])]
             first = steps - math.ceil(steps * strength)
             z = latent + (1 - first / steps) * (z - latent)
             for k in range(first, steps):
                 t = 1 - k / steps
                 v = self.velocity(z, t, condition, words, empty, guidance)
-                if k == first:
-                    recalls = [recall and self.memory and self.memory.recall(*row, seed)
-                               for row in zip(captions[part], z - t * v, condition[:, :1])]
                 v = torch.stack([recall_v(*row, t) for row in zip(recalls, z, v)])
                 z = z - v / steps
             out.append(self.decode(z))

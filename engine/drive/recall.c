@@ -11,7 +11,7 @@
  * Reference: training/exemplars.py, whose numbers default-fill holds. Easy to get wrong:
  *   - the exemplar loses its mean, and the latents a times the network's smoothed guess,
  *     so that patches compare detail, whatever its colour and light;
- *   - a neighbour outside the mask is replaced by the one opposite, else by the cell;
+ *   - a neighbour outside the area is replaced by the one opposite, else by the cell;
  *   - patches are compared whole, but only their 3x3 middle votes. */
 
 #include "drive/recall.h"
@@ -19,10 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/debug.h"
-
-#define VOTE 3                     /* cells, side of the middle that votes */
-#define N_VOTES (VOTE * VOTE)
+#include "drive/patches.h"
 
 /* Below, the nearest patch alone counts in any case. */
 #define LEAST_NOISE 0.02
@@ -30,39 +27,42 @@
 /* Queries are padded to a multiple, so that few programs serve all selections. */
 #define QUERIES 256
 
+/* One label of the prompt. */
 typedef struct
 {
-  gint    n_patches;
-  gfloat *keys, *values;           /* [n_patches, width] */
-} Stage;
+  const gchar *label;
+  gfloat      *mean;               /* of the means of its exemplars, [form channels] */
+  PalPatches   patches;            /* of its exemplar, chosen when it is first needed */
+} Source;
 
 struct _PalRecall
 {
   PalModel                 *model;
   const PalExemplars       *exemplars;
   const PalExemplarsConfig *config;
-  const gchar              *label;
   guint64                   seed;
+  Source                    sources[PAL_EXEMPLARS_MAX_LABELS];
+  guint                     n_sources;
 
-  const PalExemplar        *exemplar;     /* chosen at the first call */
   gint                      row;          /* floats of a query, key or value */
-  Stage                     stages[PAL_EXEMPLARS_MAX_STAGES];
-  gfloat                    vote[N_VOTES];
+  gfloat                    vote[PAL_N_VOTES];
   gfloat                   *kernel;       /* of the Gaussian that smooths, [2 reach + 1] */
   gint                      reach;
 
   gint                      width, height;
-  gsize                     n_inside, n_queries;   /* painted cells; the same, padded */
-  guint8                   *inside;                /* [height, width] */
-  gint                     *cells;                 /* [n_inside] */
-  gfloat                   *clean;                 /* [height, width, L] */
-  gfloat                   *form;                  /* [height, width, form channels] */
-  gfloat                   *blurred, *weight;      /* [height, width] */
-  gfloat                   *queries, *found;       /* [n_queries, row] */
-  gfloat                   *sum, *votes;           /* [height, width, L]; [height, width] */
+  guint8                   *painted;          /* [height, width]: 1 where painted */
+  guint8                   *area;             /* [height, width]: 1 where of the source at hand */
+  guint8                   *owner;            /* [height, width]: the source of a painted cell */
+  gint                     *cells;            /* those of the area, [n_cells] */
+  gsize                     n_cells, n_queries;   /* the latter padded */
+  gfloat                   *clean;            /* [height, width, L] */
+  gfloat                   *form;             /* [height, width, form channels] */
+  gfloat                   *plane, *weight;   /* [height, width] */
+  gfloat                   *queries, *found;  /* [all cells padded, row] */
+  gfloat                   *sum, *votes;      /* [height, width, L]; [height, width] */
 };
 
-/* Half of a Gaussian's normalised weights, radius on each side. */
+/* A Gaussian's normalised weights, radius to each side. */
 static void
 gaussian (gdouble sigma, gint radius, gfloat *out)
 {
@@ -78,36 +78,37 @@ PalRecall *
 pal_recall_new (PalModel *model, const gchar *prompt, guint64 seed)
 {
   const PalExemplars *exemplars = pal_model_exemplars (model);
-  const gchar *label = exemplars && prompt ? pal_exemplars_label (exemplars, prompt) : NULL;
+  const gchar *labels[PAL_EXEMPLARS_MAX_LABELS];
+  guint n = exemplars && prompt ? pal_exemplars_labels (exemplars, prompt, labels) : 0;
   PalRecall *recall;
-  gfloat side[VOTE];
+  gfloat side[PAL_VOTE];
 
-  if (! label)
+  if (n == 0)
     return NULL;
 
   recall = g_new0 (PalRecall, 1);
   recall->model = model;
   recall->exemplars = exemplars;
   recall->config = pal_exemplars_config (exemplars);
-  recall->label = label;
   recall->seed = seed;
+  recall->row = pal_patches_row (recall->config);
 
-  gaussian (recall->config->vote_smooth, VOTE / 2, side);
-  for (gint i = 0; i < N_VOTES; i++)
-    recall->vote[i] = side[i / VOTE] * side[i % VOTE];
+  recall->n_sources = n;
+  for (guint i = 0; i < n; i++)
+    {
+      recall->sources[i].label = labels[i];
+      recall->sources[i].mean = g_new (gfloat, recall->config->form_channels);
+      recall->sources[i].patches.exemplars = exemplars;
+      pal_exemplars_mean (exemplars, labels[i], recall->sources[i].mean);
+    }
+
+  gaussian (recall->config->vote_smooth, PAL_VOTE / 2, side);
+  for (gint i = 0; i < PAL_N_VOTES; i++)
+    recall->vote[i] = side[i / PAL_VOTE] * side[i % PAL_VOTE];
 
   recall->reach = (gint) (3.0 * recall->config->form_smooth);
   recall->kernel = g_new (gfloat, 2 * recall->reach + 1);
   gaussian (recall->config->form_smooth, recall->reach, recall->kernel);
-
-  /* The longest query, with one more for its patch's energy, or the votes. */
-  recall->row = N_VOTES * recall->config->channels;
-  for (guint i = 0; i < recall->config->n_stages; i++)
-    {
-      const PalExemplarStage *stage = &recall->config->stages[i];
-
-      recall->row = MAX (recall->row, stage->side * stage->side * stage->channels + 1);
-    }
 
   return recall;
 }
@@ -116,11 +117,13 @@ pal_recall_new (PalModel *model, const gchar *prompt, guint64 seed)
 static void
 unplace (PalRecall *recall)
 {
-  g_clear_pointer (&recall->inside, g_free);
+  g_clear_pointer (&recall->painted, g_free);
+  g_clear_pointer (&recall->area, g_free);
+  g_clear_pointer (&recall->owner, g_free);
   g_clear_pointer (&recall->cells, g_free);
   g_clear_pointer (&recall->clean, g_free);
   g_clear_pointer (&recall->form, g_free);
-  g_clear_pointer (&recall->blurred, g_free);
+  g_clear_pointer (&recall->plane, g_free);
   g_clear_pointer (&recall->weight, g_free);
   g_clear_pointer (&recall->queries, g_free);
   g_clear_pointer (&recall->found, g_free);
@@ -132,64 +135,49 @@ void
 pal_recall_free (PalRecall *recall)
 {
   unplace (recall);
-  for (guint i = 0; i < G_N_ELEMENTS (recall->stages); i++)
+  for (guint i = 0; i < recall->n_sources; i++)
     {
-      g_free (recall->stages[i].keys);
-      g_free (recall->stages[i].values);
+      g_free (recall->sources[i].mean);
+      pal_patches_clear (&recall->sources[i].patches);
     }
   g_free (recall->kernel);
   g_free (recall);
 }
 
-const gchar *
-pal_recall_label (const PalRecall *recall)
+static gsize
+padded (gsize n)
 {
-  return recall->label;
-}
-
-static gboolean
-reserve (gfloat **out, gsize n, gsize each, GError **error)
-{
-  *out = pal_try_alloc (n * each * sizeof (gfloat));
-  if (*out)
-    return TRUE;
-
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory to recall detail for %" G_GSIZE_FORMAT " latents; choose a "
-               "smaller region", n);
-  return FALSE;
+  return (n + QUERIES - 1) / QUERIES * QUERIES;
 }
 
 gboolean
 pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask, GError **error)
 {
-  gsize n = (gsize) width * (gsize) height, row = (gsize) recall->row;
-  gsize channels = (gsize) recall->config->channels;
+  gsize n = (gsize) width * (gsize) height, n_painted = 0;
+  gsize channels = (gsize) recall->config->channels, row = (gsize) recall->row;
 
   unplace (recall);
   recall->width = width;
   recall->height = height;
-  recall->n_inside = 0;
-  recall->inside = g_new0 (guint8, n);
+  recall->painted = g_new0 (guint8, n);
+  recall->area = g_new0 (guint8, n);
+  recall->owner = g_new0 (guint8, n);
   recall->cells = g_new (gint, n);
 
   for (gsize i = 0; i < n; i++)
-    if (! mask || mask[i] > 0.0f)
-      {
-        recall->inside[i] = 1;
-        recall->cells[recall->n_inside++] = (gint) i;
-      }
+    {
+      recall->painted[i] = ! mask || mask[i] > 0.0f;
+      n_painted += recall->painted[i];
+    }
 
-  recall->n_queries = (recall->n_inside + QUERIES - 1) / QUERIES * QUERIES;
-
-  return reserve (&recall->clean, n, channels, error) &&
-         reserve (&recall->form, n, (gsize) recall->config->form_channels, error) &&
-         reserve (&recall->blurred, n, 1, error) &&
-         reserve (&recall->weight, n, 1, error) &&
-         reserve (&recall->queries, recall->n_queries, row, error) &&
-         reserve (&recall->found, recall->n_queries, row, error) &&
-         reserve (&recall->sum, n, channels, error) &&
-         reserve (&recall->votes, n, 1, error);
+  return pal_recall_reserve (&recall->clean, n, channels, error) &&
+         pal_recall_reserve (&recall->form, n, (gsize) recall->config->form_channels, error) &&
+         pal_recall_reserve (&recall->plane, n, 1, error) &&
+         pal_recall_reserve (&recall->weight, n, 1, error) &&
+         pal_recall_reserve (&recall->queries, padded (n_painted), row, error) &&
+         pal_recall_reserve (&recall->found, padded (n_painted), row, error) &&
+         pal_recall_reserve (&recall->sum, n, channels, error) &&
+         pal_recall_reserve (&recall->votes, n, 1, error);
 }
 
 /* Gaussian mean of a plane along one direction, 0 beyond its ends. step, length: of that
@@ -211,39 +199,83 @@ blur_along (const PalRecall *recall, const gfloat *in, gfloat *out, gint step, g
     }
 }
 
-/* plane: smoothed in place; scratch: as large. */
+/* plane: smoothed in place. */
 static void
-blur (const PalRecall *recall, gfloat *plane, gfloat *scratch)
+blur (const PalRecall *recall, gfloat *plane)
 {
-  blur_along (recall, plane, scratch, recall->width, recall->height);
-  blur_along (recall, scratch, plane, 1, recall->width);
+  blur_along (recall, plane, recall->votes, recall->width, recall->height);
+  blur_along (recall, recall->votes, plane, 1, recall->width);
 }
 
-/* form = the guess's first channels, smoothed over painted cells alone. */
+/* form = the guess's first channels, smoothed over the cells of an area alone. */
 static void
-smooth_form (PalRecall *recall)
+smooth_form (PalRecall *recall, const guint8 *area)
 {
   gint n = recall->width * recall->height;
   gint channels = recall->config->channels, kept = recall->config->form_channels;
-  gfloat *scratch = recall->votes;
 
   for (gint i = 0; i < n; i++)
-    recall->weight[i] = recall->inside[i];
-  blur (recall, recall->weight, scratch);
+    recall->weight[i] = area[i];
+  blur (recall, recall->weight);
 
   for (gint c = 0; c < kept; c++)
     {
       for (gint i = 0; i < n; i++)
-        recall->blurred[i] = recall->inside[i] ? recall->clean[i * channels + c] : 0.0f;
-      blur (recall, recall->blurred, scratch);
+        recall->plane[i] = area[i] ? recall->clean[i * channels + c] : 0.0f;
+      blur (recall, recall->plane);
       for (gint i = 0; i < n; i++)
-        recall->form[i * kept + c] = recall->blurred[i] / MAX (recall->weight[i], 1e-6f);
+        recall->form[i * kept + c] = recall->plane[i] / MAX (recall->weight[i], 1e-6f);
     }
 }
 
-/* The exemplar that suits the first guess at the painted cells. */
+/* Gives each painted cell to the source whose mean is nearest to the guess around it. */
 static void
-choose (PalRecall *recall)
+share_out (PalRecall *recall)
+{
+  gint n = recall->width * recall->height, kept = recall->config->form_channels;
+
+  if (recall->n_sources == 1)
+    return;
+
+  smooth_form (recall, recall->painted);
+  for (gint i = 0; i < n; i++)
+    {
+      gdouble least = G_MAXDOUBLE;
+
+      for (guint k = 0; k < recall->n_sources; k++)
+        {
+          gdouble distance = 0.0;
+
+          for (gint c = 0; c < kept; c++)
+            distance += pow (recall->form[i * kept + c] - recall->sources[k].mean[c], 2.0);
+          if (distance < least)
+            {
+              least = distance;
+              recall->owner[i] = (guint8) k;
+            }
+        }
+    }
+}
+
+/* The area of a source and the cells in it. */
+static void
+take_area (PalRecall *recall, guint source)
+{
+  gint n = recall->width * recall->height;
+
+  recall->n_cells = 0;
+  for (gint i = 0; i < n; i++)
+    {
+      recall->area[i] = recall->painted[i] && recall->owner[i] == source;
+      if (recall->area[i])
+        recall->cells[recall->n_cells++] = i;
+    }
+  recall->n_queries = padded (recall->n_cells);
+}
+
+/* The exemplar that suits the guess at the area's cells. */
+static void
+choose (PalRecall *recall, Source *source)
 {
   gint channels = recall->config->channels, kept = recall->config->form_channels;
   g_autofree gfloat *mean = g_new0 (gfloat, kept);
@@ -252,115 +284,56 @@ choose (PalRecall *recall)
     {
       gdouble sum = 0.0;
 
-      for (gsize i = 0; i < recall->n_inside; i++)
+      for (gsize i = 0; i < recall->n_cells; i++)
         sum += (gdouble) recall->clean[recall->cells[i] * channels + c];
-      mean[c] = (gfloat) (sum / (gdouble) recall->n_inside);
+      mean[c] = (gfloat) (sum / (gdouble) recall->n_cells);
     }
 
-  recall->exemplar = pal_exemplars_choose (recall->exemplars, recall->label, mean, recall->seed);
+  source->patches.exemplar = pal_exemplars_choose (recall->exemplars, source->label, mean,
+                                                   recall->seed);
 }
 
-/* Copies the first kept channels of the side x side patch whose corner is at (y, x), channel
- * by channel; returns the sum of squares. */
-static gdouble
-cut_patch (const gfloat *cells, gint width, gint channels, gint y, gint x, gint side, gint kept,
-           gfloat *out)
-{
-  gdouble energy = 0.0;
-
-  for (gint c = 0; c < kept; c++)
-    for (gint i = 0; i < side * side; i++)
-      {
-        gfloat v = cells[((y + i / side) * width + x + i % side) * channels + c];
-
-        out[c * side * side + i] = v;
-        energy += (gdouble) v * (gdouble) v;
-      }
-
-  return energy;
-}
-
-/* All patches of the exemplar as this stage compares them. A key ends with its patch's
- * energy, for which a query holds the factor. */
-static gboolean
-read_stage (PalRecall *recall, guint nth, GError **error)
-{
-  const PalExemplarStage *want = &recall->config->stages[nth];
-  const PalExemplar *exemplar = recall->exemplar;
-  gint channels = recall->config->channels, row = recall->row;
-  gint across = exemplar->width - want->side + 1, down = exemplar->height - want->side + 1;
-  gint middle = (want->side - VOTE) / 2, length = want->side * want->side * want->channels;
-  Stage *stage = &recall->stages[nth];
-  g_autofree gfloat *cells = NULL;
-
-  if (stage->keys)
-    return TRUE;
-
-  if (! reserve (&cells, (gsize) exemplar->width * (gsize) exemplar->height, (gsize) channels,
-                 error) ||
-      ! reserve (&stage->keys, (gsize) across * (gsize) down, (gsize) row, error) ||
-      ! reserve (&stage->values, (gsize) across * (gsize) down, (gsize) row, error))
-    return FALSE;
-
-  pal_exemplars_read (recall->exemplars, exemplar, cells);
-  stage->n_patches = across * down;
-  memset (stage->keys, 0, (gsize) stage->n_patches * (gsize) row * sizeof (gfloat));
-  memset (stage->values, 0, (gsize) stage->n_patches * (gsize) row * sizeof (gfloat));
-
-  for (gint i = 0; i < stage->n_patches; i++)
-    {
-      gint y = i / across, x = i % across;
-      gfloat *key = stage->keys + (gsize) i * (gsize) row;
-
-      key[length] = (gfloat) cut_patch (cells, exemplar->width, channels, y, x, want->side,
-                                        want->channels, key);
-      cut_patch (cells, exemplar->width, channels, y + middle, x + middle, VOTE, channels,
-                 stage->values + (gsize) i * (gsize) row);
-    }
-
-  return TRUE;
-}
-
-/* The painted cell at (y, x), or -1. */
+/* The area's cell at (y, x), or -1. */
 static gint
-inside_at (const PalRecall *recall, gint y, gint x)
+area_at (const PalRecall *recall, gint y, gint x)
 {
   gint at = y * recall->width + x;
+  gboolean within = y >= 0 && y < recall->height && x >= 0 && x < recall->width;
 
-  return y >= 0 && y < recall->height && x >= 0 && x < recall->width && recall->inside[at] ? at
-                                                                                          : -1;
+  return within && recall->area[at] ? at : -1;
 }
 
-/* The cell that stands for the neighbour (dy, dx) of a painted one. */
+/* The cell that stands for the neighbour (dy, dx) of one of the area. */
 static gint
 neighbour (const PalRecall *recall, gint cell, gint dy, gint dx)
 {
   gint y = cell / recall->width, x = cell % recall->width;
-  gint at = inside_at (recall, y + dy, x + dx);
+  gint at = area_at (recall, y + dy, x + dx);
 
   if (at < 0)
-    at = inside_at (recall, y - dy, x - dx);
+    at = area_at (recall, y - dy, x - dx);
 
   return at < 0 ? cell : at;
 }
 
-/* The patch of detail around every painted cell: x without the form's share. */
+/* The patch of detail around every cell of the area: x without the form's share, times
+ * what the softmax needs; and the factor of a key's energy. */
 static void
 write_queries (PalRecall *recall, const PalExemplarStage *stage, const PalSamplingLevel *level,
                const gfloat *x)
 {
   gint channels = recall->config->channels, formed = recall->config->form_channels;
-  gint side = stage->side, area = side * side;
+  gint side = stage->side, patch = side * side;
   gdouble noise = MAX (level->noise, LEAST_NOISE);
   gfloat factor = (gfloat) (level->signal / (noise * noise));
 
   memset (recall->queries, 0, recall->n_queries * (gsize) recall->row * sizeof (gfloat));
 
-  for (gsize i = 0; i < recall->n_inside; i++)
+  for (gsize i = 0; i < recall->n_cells; i++)
     {
       gfloat *query = recall->queries + i * (gsize) recall->row;
 
-      for (gint k = 0; k < area; k++)
+      for (gint k = 0; k < patch; k++)
         {
           gint at = neighbour (recall, recall->cells[i], k / side - side / 2, k % side - side / 2);
 
@@ -368,15 +341,15 @@ write_queries (PalRecall *recall, const PalExemplarStage *stage, const PalSampli
             {
               gfloat form = c < formed ? recall->form[at * formed + c] : 0.0f;
 
-              query[c * area + k] =
+              query[c * patch + k] =
                 factor * (x[at * channels + c] - (gfloat) level->signal * form);
             }
         }
-      query[area * stage->channels] = -0.5f * (gfloat) level->signal * factor;
+      query[patch * stage->channels] = -0.5f * (gfloat) level->signal * factor;
     }
 }
 
-/* clean = the mean of the votes for each painted cell, and the form. */
+/* clean = the mean of the votes for each of the area's cells, and the form. */
 static void
 count_votes (PalRecall *recall)
 {
@@ -386,64 +359,53 @@ count_votes (PalRecall *recall)
   memset (recall->sum, 0, n * (gsize) channels * sizeof (gfloat));
   memset (recall->votes, 0, n * sizeof (gfloat));
 
-  for (gsize i = 0; i < recall->n_inside; i++)
-    for (gint k = 0; k < N_VOTES; k++)
+  for (gsize i = 0; i < recall->n_cells; i++)
+    for (gint k = 0; k < PAL_N_VOTES; k++)
       {
         const gfloat *found = recall->found + i * (gsize) recall->row;
         gint cell = recall->cells[i];
-        gint at = inside_at (recall, cell / recall->width + k / VOTE - VOTE / 2,
-                             cell % recall->width + k % VOTE - VOTE / 2);
+        gint at = area_at (recall, cell / recall->width + k / PAL_VOTE - PAL_VOTE / 2,
+                           cell % recall->width + k % PAL_VOTE - PAL_VOTE / 2);
 
         if (at < 0)
           continue;
 
         recall->votes[at] += recall->vote[k];
         for (gint c = 0; c < channels; c++)
-          recall->sum[at * channels + c] += recall->vote[k] * found[c * N_VOTES + k];
+          recall->sum[at * channels + c] += recall->vote[k] * found[c * PAL_N_VOTES + k];
       }
 
-  for (gsize i = 0; i < recall->n_inside; i++)
+  for (gsize i = 0; i < recall->n_cells; i++)
     for (gint c = 0; c < channels; c++)
       {
         gint at = recall->cells[i];
 
-        recall->clean[at * channels + c] =
-          recall->sum[at * channels + c] / recall->votes[at] +
-          (c < formed ? recall->form[at * formed + c] : 0.0f);
+        recall->clean[at * channels + c] = recall->sum[at * channels + c] / recall->votes[at] +
+                                           (c < formed ? recall->form[at * formed + c] : 0.0f);
       }
 }
 
-gboolean
-pal_recall_apply (PalRecall *recall, const PalSampling *sampling, gint call, const gfloat *x,
-                  gfloat *output, GCancellable *cancellable, GError **error)
+/* clean, at the source's cells, by its exemplar. */
+static gboolean
+recall_source (PalRecall *recall, Source *source, const PalSamplingLevel *level, const gfloat *x,
+               GCancellable *cancellable, GError **error)
 {
-  PalSamplingLevel level = pal_sampling_level (sampling, call);
-  gsize channels = (gsize) recall->config->channels;
-  gsize n = (gsize) recall->width * (gsize) recall->height * channels;
+  const PalPatchStage *stage;
   guint nth = 0;
-  const Stage *stage;
 
-  /* A sampler's last call may be of a clean picture already. */
-  if (recall->n_inside == 0 || level.noise <= 0.0)
-    return TRUE;
-
-  for (gsize i = 0; i < n; i++)
-    recall->clean[i] = (gfloat) (level.of_latents * (gdouble) x[i] +
-                                 level.of_output * (gdouble) output[i]);
-
-  if (! recall->exemplar)
-    choose (recall);
+  if (! source->patches.exemplar)
+    choose (recall, source);
 
   while (nth + 1 < recall->config->n_stages &&
-         level.noise / (level.signal + level.noise) <= recall->config->stages[nth].above)
+         level->noise / (level->signal + level->noise) <= recall->config->stages[nth].above)
     nth++;
 
-  if (! read_stage (recall, nth, error))
+  stage = pal_patches_stage (&source->patches, nth, error);
+  if (! stage)
     return FALSE;
 
-  stage = &recall->stages[nth];
-  smooth_form (recall);
-  write_queries (recall, &recall->config->stages[nth], &level, x);
+  smooth_form (recall, recall->area);
+  write_queries (recall, &recall->config->stages[nth], level, x);
 
   if (! pal_model_match (recall->model,
                          &(PalMatch) { .n_queries = (gint) recall->n_queries,
@@ -454,8 +416,36 @@ pal_recall_apply (PalRecall *recall, const PalSampling *sampling, gint call, con
     return FALSE;
 
   count_votes (recall);
+  return TRUE;
+}
+
+gboolean
+pal_recall_apply (PalRecall *recall, const PalSampling *sampling, gint call, const gfloat *x,
+                  gfloat *output, GCancellable *cancellable, GError **error)
+{
+  PalSamplingLevel level = pal_sampling_level (sampling, call);
+  gsize channels = (gsize) recall->config->channels;
+  gsize n = (gsize) recall->width * (gsize) recall->height * channels;
+
+  /* A sampler's last call may be of a clean picture already. */
+  if (level.noise <= 0.0)
+    return TRUE;
+
   for (gsize i = 0; i < n; i++)
-    if (recall->inside[i / channels])
+    recall->clean[i] = (gfloat) (level.of_latents * (gdouble) x[i] +
+                                 level.of_output * (gdouble) output[i]);
+
+  share_out (recall);
+  for (guint i = 0; i < recall->n_sources; i++)
+    {
+      take_area (recall, i);
+      if (recall->n_cells > 0 &&
+          ! recall_source (recall, &recall->sources[i], &level, x, cancellable, error))
+        return FALSE;
+    }
+
+  for (gsize i = 0; i < n; i++)
+    if (recall->painted[i / channels])
       output[i] = (gfloat) (((gdouble) recall->clean[i] - level.of_latents * (gdouble) x[i]) /
                             level.of_output);
 

@@ -11,8 +11,8 @@
 
 typedef struct _PalRecall PalRecall;
 
-/* NULL when the model has no memory, or the prompt names nothing in it or several
- * things. One recall serves all passes of a run: its exemplar is chosen once, by what
+/* NULL when the model has no memory, or the prompt names nothing in it or too many
+ * things. One recall serves all passes of a run: its exemplars are chosen once, by what
  * the denoiser first makes of the surroundings, and by the seed. */
 PalRecall *pal_recall_new   (PalModel *model, const gchar *prompt, guint64 seed);
 void       pal_recall_free  (PalRecall *recall);
@@ -23,13 +23,10 @@ gboolean   pal_recall_place (PalRecall *recall, gint width, gint height, const g
                              GError **error);
 
 /* Changes the denoiser's output at this call for latents x, both [height, width, L], to
- * what the exemplar says where it is painted. */
+ * what the exemplars say where it is painted. */
 gboolean   pal_recall_apply (PalRecall *recall, const PalSampling *sampling, gint call,
                              const gfloat *x, gfloat *output, GCancellable *cancellable,
                              GError **error);
-
-/* What the memory calls it: "grass". */
-const gchar *pal_recall_label (const PalRecall *recall);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalRecall, pal_recall_free)
 

@@ -309,13 +309,13 @@ part_of_longer (const GPtrArray *found, const gchar *text)
   return FALSE;
 }
 
-const gchar *
-pal_exemplars_label (const PalExemplars *e, const gchar *prompt)
+guint
+pal_exemplars_labels (const PalExemplars *e, const gchar *prompt, const gchar **labels)
 {
   g_autofree gchar *valid = g_utf8_make_valid (prompt, -1);
   g_autofree gchar *text = g_utf8_casefold (valid, -1);
   g_autoptr (GPtrArray) found = g_ptr_array_new ();
-  const gchar *label = NULL;
+  guint n = 0;
 
   for (guint i = 0; i < e->words->len; i++)
     if (holds_word (text, g_array_index (e->words, Word, i).text))
@@ -324,15 +324,47 @@ pal_exemplars_label (const PalExemplars *e, const gchar *prompt)
   for (guint i = 0; i < found->len; i++)
     {
       const Word *word = found->pdata[i];
+      guint known = 0;
 
       if (part_of_longer (found, word->text))
         continue;
-      if (label && ! g_str_equal (label, word->label))
-        return NULL;
-      label = word->label;
+      while (known < n && ! g_str_equal (labels[known], word->label))
+        known++;
+      if (known == PAL_EXEMPLARS_MAX_LABELS)
+        return 0;
+      labels[known] = word->label;
+      n = MAX (n, known + 1);
     }
 
-  return label;
+  return n;
+}
+
+/* The label's exemplars. */
+static GPtrArray *
+exemplars_of (const PalExemplars *e, const gchar *label)
+{
+  GPtrArray *kept = g_ptr_array_new ();
+
+  for (guint i = 0; i < e->exemplars->len; i++)
+    if (g_str_equal (g_array_index (e->exemplars, PalExemplar, i).label, label))
+      g_ptr_array_add (kept, &g_array_index (e->exemplars, PalExemplar, i));
+
+  return kept;
+}
+
+void
+pal_exemplars_mean (const PalExemplars *e, const gchar *label, gfloat *out)
+{
+  g_autoptr (GPtrArray) kept = exemplars_of (e, label);
+
+  for (gint c = 0; c < e->config.form_channels; c++)
+    {
+      gdouble sum = 0.0;
+
+      for (guint i = 0; i < kept->len; i++)
+        sum += (gdouble) ((const PalExemplar *) kept->pdata[i])->mean[c];
+      out[c] = (gfloat) (sum / (gdouble) kept->len);
+    }
 }
 
 static gdouble
@@ -353,12 +385,8 @@ distance (const PalExemplars *e, const PalExemplar *exemplar, const gfloat *form
 const PalExemplar *
 pal_exemplars_choose (const PalExemplars *e, const gchar *label, const gfloat *form, guint64 seed)
 {
-  g_autoptr (GPtrArray) kept = g_ptr_array_new ();
+  g_autoptr (GPtrArray) kept = exemplars_of (e, label);
   guint rank, n;
-
-  for (guint i = 0; i < e->exemplars->len; i++)
-    if (g_str_equal (g_array_index (e->exemplars, PalExemplar, i).label, label))
-      g_ptr_array_add (kept, &g_array_index (e->exemplars, PalExemplar, i));
 
   g_return_val_if_fail (kept->len > 0, NULL);
 

@@ -12,6 +12,7 @@
 #include "pal-types.h"
 
 #define PAL_EXEMPLARS_MAX_STAGES 8
+#define PAL_EXEMPLARS_MAX_LABELS 2      /* that one prompt recalls: a ground and a sky */
 
 /* While the noise level is above a bound, patches of side cells are compared by their
  * first channels. */
@@ -49,10 +50,15 @@ PalExemplars             *pal_exemplars_open   (const gchar *folder, gint64 chan
 void                      pal_exemplars_free   (PalExemplars *exemplars);
 const PalExemplarsConfig *pal_exemplars_config (const PalExemplars *exemplars);
 
-/* The label that a prompt's words stand for; NULL when they stand for none, or for
- * several. A word that is part of a longer one found, "sky" of "night sky", is not one. */
-const gchar              *pal_exemplars_label  (const PalExemplars *exemplars,
-                                                const gchar *prompt);
+/* The labels that a prompt's words stand for, at most PAL_EXEMPLARS_MAX_LABELS, else none;
+ * returns how many. A word that is part of a longer one found, "sky" of "night sky", is
+ * not one. */
+guint                     pal_exemplars_labels (const PalExemplars *exemplars,
+                                                const gchar *prompt, const gchar **labels);
+
+/* out: [form_channels], the mean of the means of a label's exemplars. */
+void                      pal_exemplars_mean   (const PalExemplars *exemplars, const gchar *label,
+                                                gfloat *out);
 
 /* Of the label's exemplars nearest in mean to form [form_channels], one by the seed. */
 const PalExemplar        *pal_exemplars_choose (const PalExemplars *exemplars, const gchar *label,

@@ -226,6 +226,26 @@ check_picture (Replay *r, const gfloat *latents, PalShape shape, GError **error)
   return TRUE;
 }
 
+/* Where a case says by which words: a memory that finds nothing for them must not pass. */
+static gboolean
+recall_for (Replay *r, PalDiffusion *diffusion, PalRecall **recall, GError **error)
+{
+  g_auto (GStrv) words = golden_prompts (r->c, "recall");
+
+  if (! *words[0])
+    return TRUE;
+
+  *recall = pal_recall_new (r->model, words[0],
+                            (guint64) golden_call_number (r->c, "seed", 0.0));
+  diffusion->recall = *recall;
+  if (*recall)
+    return pal_recall_place (*recall, diffusion->width, diffusion->height, diffusion->mask, error);
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT, "the model recalls nothing for \"%s\"",
+               words[0]);
+  return FALSE;
+}
+
 /* One image of the batch, from noise to picture. */
 static gboolean
 replay_image (Replay *r, PalSampling *sampling, PalShape shape, GError **error)
@@ -238,6 +258,7 @@ replay_image (Replay *r, PalSampling *sampling, PalShape shape, GError **error)
   gint last = golden_find (r->c, "vae.encode.in.1") ? 1 : 0;
   g_auto (PalCondition) cond = { 0 };
   g_auto (PalCondition) uncond = { 0 };
+  g_autoptr (PalRecall) recall = NULL;
   g_autofree gfloat *image = NULL;
   g_autofree gfloat *masked = NULL;
   g_autofree gfloat *latents = g_new0 (gfloat, count3 (shape));
@@ -286,6 +307,9 @@ replay_image (Replay *r, PalSampling *sampling, PalShape shape, GError **error)
     .observe = observe,
     .observe_data = r,
   };
+
+  if (! recall_for (r, &diffusion, &recall, error))
+    return FALSE;
 
   return pal_diffuse (r->model, &diffusion, latents, NULL, error) &&
          check_picture (r, latents, shape, error);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A model's exemplar memory: which words recall what, which exemplar suits, and folders
+ * that are wrong in one way. What is recalled, default-fill of the reference cases says. */
+
+#include "family/exemplars.h"
+
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#include "base/error.h"
+
+#define CHANNELS 2
+#define SIDE 3
+#define CELLS (SIDE * SIDE * CHANNELS)
+
+/* Exemplars of one value a channel: grass.0 is 10, 20; grass.1 30, 40; sky.0 50, 60 ... */
+static const gchar *const names[] = { "grass.0", "grass.1", "grass.2", "night sky.0", "sand.0",
+                                     "sky.0" };
+
+static const gchar good[] =
+  "{\"form_channels\": 1, \"stage_above\": [0.5, 0], \"stage_side\": [3, 3], "
+  "\"stage_channels\": [1, 2], \"nearest\": 2, "
+  "\"words\": {\"grass\": \"grass\", \"lawn\": \"grass\", \"sky\": \"sky\", \"sand\": \"sand\", "
+  "\"night sky\": \"night sky\"}}";
+
+static gchar *
+make_folder (const gchar *config)
+{
+  gchar *folder = g_dir_make_tmp ("palimpsest-exemplars-XXXXXX", NULL);
+  g_autofree gchar *json = g_build_filename (folder, "config.json", NULL);
+  g_autofree gchar *file = g_build_filename (folder, "exemplars.safetensors", NULL);
+  g_autoptr (GString) header = g_string_new ("{");
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  const gfloat scale[CHANNELS] = { 0.5f, 2.0f };
+  guint64 length;
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
+    g_string_append_printf (header, "\"%s\": {\"dtype\": \"I8\", \"shape\": [%d, %d, %d], "
+                            "\"data_offsets\": [%u, %u]}, ", names[i], SIDE, SIDE, CHANNELS,
+                            i * CELLS, (i + 1) * CELLS);
+  g_string_append_printf (header, "\"scale\": {\"dtype\": \"F32\", \"shape\": [%d], "
+                          "\"data_offsets\": [%u, %u]}}", CHANNELS,
+                          (guint) G_N_ELEMENTS (names) * CELLS,
+                          (guint) (G_N_ELEMENTS (names) * CELLS + sizeof scale));
+
+  length = GUINT64_TO_LE (header->len);
+  g_byte_array_append (bytes, (const guint8 *) &length, sizeof length);
+  g_byte_array_append (bytes, (const guint8 *) header->str, (guint) header->len);
+  for (guint i = 0; i < G_N_ELEMENTS (names) * CELLS; i++)
+    {
+      guint8 value = (guint8) (20 * (i / CELLS) + 10 + 10 * (i % CHANNELS));
+
+      g_byte_array_append (bytes, &value, 1);
+    }
+  g_byte_array_append (bytes, (const guint8 *) scale, sizeof scale);
+
+  g_assert_true (g_file_set_contents (json, config, -1, NULL));
+  g_assert_true (g_file_set_contents (file, (const gchar *) bytes->data, bytes->len, NULL));
+
+  return folder;
+}
+
+static void
+remove_folder (gchar *folder)
+{
+  g_autofree gchar *json = g_build_filename (folder, "config.json", NULL);
+  g_autofree gchar *file = g_build_filename (folder, "exemplars.safetensors", NULL);
+
+  g_remove (json);
+  g_remove (file);
+  g_rmdir (folder);
+  g_free (folder);
+}
+
+static PalExemplars *
+open_good (gchar **folder)
+{
+  GError *error = NULL;
+  PalExemplars *exemplars;
+
+  *folder = make_folder (good);
+  exemplars = pal_exemplars_open (*folder, CHANNELS, &error);
+  g_assert_no_error (error);
+
+  return exemplars;
+}
+
+static void
+test_words (void)
+{
+  static const struct
+  {
+    const gchar *prompt, *labels[3];
+  } rows[] = {
+    { "grass", { "grass" } },
+    { "A patch of LAWN", { "grass" } },
+    { "night sky", { "night sky" } },
+    { "lawn under sky", { "grass", "sky" } },
+    { "grass and lawn", { "grass" } },
+    { "grasshopper", { NULL } },
+    { "skyline", { NULL } },
+    { "grass, sky, and another: night sky", { "grass", "night sky" } },
+    { "sand and grass under a night sky", { NULL } },
+    { "", { NULL } },
+  };
+  gchar *folder;
+  g_autoptr (PalExemplars) exemplars = open_good (&folder);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      const gchar *labels[PAL_EXEMPLARS_MAX_LABELS];
+      guint n = pal_exemplars_labels (exemplars, rows[i].prompt, labels);
+
+      g_test_message ("%s", rows[i].prompt);
+      for (guint k = 0; k < n; k++)
+        g_assert_cmpstr (labels[k], ==, rows[i].labels[k]);
+      g_assert_null (rows[i].labels[n]);
+    }
+
+  remove_folder (folder);
+}
+
+/* Means of the first channel: 5, 15, 25. Of the two nearest to 24, the seed takes one. */
+static void
+test_choice (void)
+{
+  const gfloat form = 24.0f;
+  gfloat mean = 0.0f, out[CELLS];
+  gchar *folder;
+  g_autoptr (PalExemplars) exemplars = open_good (&folder);
+  const PalExemplar *nearest = pal_exemplars_choose (exemplars, "grass", &form, 4);
+  const PalExemplar *next = pal_exemplars_choose (exemplars, "grass", &form, 7);
+
+  g_assert_cmpfloat (nearest->mean[0], ==, 25.0f);
+  g_assert_cmpfloat (nearest->mean[1], ==, 120.0f);
+  g_assert_cmpfloat (next->mean[0], ==, 15.0f);
+
+  pal_exemplars_mean (exemplars, "grass", &mean);
+  g_assert_cmpfloat (mean, ==, 15.0f);
+
+  pal_exemplars_read (exemplars, nearest, out);
+  for (gsize i = 0; i < CELLS; i++)
+    g_assert_cmpfloat (out[i], ==, 0.0f);
+
+  remove_folder (folder);
+}
+
+typedef struct
+{
+  const gchar *name, *from, *to;     /* good with from replaced by to */
+  gint         code;
+  const gchar *text;
+} Wrong;
+
+static const Wrong wrong[] = {
+  { "form", "\"form_channels\": 1", "\"form_channels\": 3", PAL_ERROR_FORMAT, "form_channels" },
+  { "rising", "[0.5, 0]", "[0, 0.5]", PAL_ERROR_FORMAT, "stage_above" },
+  { "never clean", "[0.5, 0]", "[0.5, 0.1]", PAL_ERROR_FORMAT, "stage_above" },
+  { "lengths", "[0.5, 0]", "[0]", PAL_ERROR_FORMAT, "as long as" },
+  { "even side", "\"stage_side\": [3, 3]", "\"stage_side\": [3, 4]", PAL_ERROR_FORMAT, "odd" },
+  { "channels", "\"stage_channels\": [1, 2]", "\"stage_channels\": [1, 3]", PAL_ERROR_FORMAT,
+    "stage_channels" },
+  { "too small", "\"stage_side\": [3, 3]", "\"stage_side\": [5, 3]", PAL_ERROR_WEIGHT,
+    "\"grass.0\" must be I8 of [5" },
+  { "nearest", "\"nearest\": 2", "\"nearest\": 0", PAL_ERROR_FORMAT, "nearest" },
+  { "no label", "\"lawn\": \"grass\"", "\"lawn\": \"moss\"", PAL_ERROR_WEIGHT, "moss.0" },
+  { "no words", "\"words\"", "\"other\"", PAL_ERROR_FORMAT, "\"words\"" },
+  { "label type", "\"lawn\": \"grass\"", "\"lawn\": 3", PAL_ERROR_FORMAT, "lawn" },
+};
+
+static void
+test_wrong (gconstpointer data)
+{
+  const Wrong *row = data;
+  g_auto (GStrv) parts = g_strsplit (good, row->from, 2);
+  g_autofree gchar *config = g_strjoinv (row->to, parts);
+  gchar *folder = make_folder (config);
+  GError *error = NULL;
+
+  g_assert_cmpuint (g_strv_length (parts), ==, 2);
+  g_assert_null (pal_exemplars_open (folder, CHANNELS, &error));
+  g_assert_error (error, PAL_ERROR, row->code);
+  g_assert_nonnull (strstr (error->message, row->text));
+  g_assert_nonnull (strstr (error->message, folder));
+  g_error_free (error);
+
+  remove_folder (folder);
+}
+
+/* For a codec of other channels. */
+static void
+test_other_codec (void)
+{
+  gchar *folder = make_folder (good);
+  GError *error = NULL;
+
+  g_assert_null (pal_exemplars_open (folder, CHANNELS + 1, &error));
+  g_assert_error (error, PAL_ERROR, PAL_ERROR_WEIGHT);
+  g_assert_nonnull (strstr (error->message, "\"scale\""));
+  g_error_free (error);
+
+  remove_folder (folder);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/exemplars/words", test_words);
+  g_test_add_func ("/exemplars/choice", test_choice);
+  g_test_add_func ("/exemplars/other-codec", test_other_codec);
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autofree gchar *path = g_strconcat ("/exemplars/wrong/", wrong[i].name, NULL);
+
+      g_test_add_data_func (path, &wrong[i], test_wrong);
+    }
+
+  return g_test_run ();
+}
