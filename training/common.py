@@ -44,7 +44,7 @@ UNET_CONFIG = {
 SCHEDULER_CONFIG = {
     "_class_name": "FlowMatchEulerDiscreteScheduler", "_diffusers_version": "0.30.0",
     "base_image_seq_len": 256, "base_shift": 0.5, "invert_sigmas": False, "max_image_seq_len": 4096,
-    "max_shift": 1.15, "num_train_timesteps": 1000, "shift": 1.0, "shift_terminal": None,
+    "max_shift": 1.15, "num_train_timesteps": 1000, "prediction_type": "sample", "shift": 1.0, "shift_terminal": None,
     "stochastic_sampling": False, "time_shift_type": "exponential", "use_beta_sigmas": False,
     "use_dynamic_shifting": False, "use_exponential_sigmas": False, "use_karras_sigmas": False,
 }

@@ -78,11 +78,11 @@ def fill_tensors(out, painter, vae, path):
         x = torch.cat([z.repeat(2, 1, 1, 1), out["mask_latents"], out["masked_image_latents"]], 1)
         t = out["timesteps"][i]
         out[f"den.{i}.sample"], out[f"den.{i}.timestep"] = x, t
-        v = painter.unet(x, t.repeat(2), *words)
-        out[f"den.{i}.out"] = v
-        v = v[:1] + GUIDANCE * (v[1:] - v[:1])
-        v = sampling.recall_v(recall, z[0], v[0], float(t) / 1000)[None]
-        z = z + (sigmas[i + 1] - sigmas[i]) * v
+        out[f"den.{i}.out"] = both = painter.unet(x, t.repeat(2), *words)
+        guess = both[:1] + GUIDANCE * (both[1:] - both[:1])
+        level = float(sigmas[i])
+        out[f"recalled.{i}"] = clean = recall(z[0], guess[0], 1 - level, level)[None]
+        z = clean + (z - clean) * (sigmas[i + 1] / sigmas[i])
         out[f"latents.{i}"] = z
     out["vae.decode.in.0"] = z
     out["vae.decode.out.0"] = vae.decode(z)

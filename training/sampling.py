@@ -11,11 +11,6 @@ def latent_mask(mask):
     return F.avg_pool2d(mask, 8)
 
 
-def recall_v(recall, x, v, t):
-    """Velocity towards what an exemplar says of x at time t; the network's where there is none."""
-    return v if not recall else (x - recall(x, x - t * v, 1 - t, t)) / t
-
-
 class Painter:
     """encode: picture -> latent; decode: latent -> picture; parts in evaluation state. memory: exemplars.Memory, whose
     patches give detail to what is painted with a word that it knows, or None."""
@@ -30,8 +25,8 @@ class Painter:
         states = self.text(ids)
         return states, self.text.pooled(ids, states)
 
-    def velocity(self, z, t, condition, words, empty, guidance):
-        """Guided model output at time t in (0, 1]: uncond + guidance (cond - uncond); words, empty: of `read`."""
+    def guess(self, z, t, condition, words, empty, guidance):
+        """Guided clean latent at time t in (0, 1]: uncond + guidance (cond - uncond); words, empty: of `read`."""
         x = torch.cat([z, condition], 1)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
             if guidance == 1:
@@ -62,9 +57,10 @@ class Painter:
             z = latent + (1 - first / steps) * (z - latent)
             for k in range(first, steps):
                 t = 1 - k / steps
-                v = self.velocity(z, t, condition, words, empty, guidance)
-                v = torch.stack([recall_v(*row, t) for row in zip(recalls, z, v)])
-                z = z - v / steps
+                clean = self.guess(z, t, condition, words, empty, guidance)
+                clean = torch.stack([r(x, guess, 1 - t, t) if r else guess
+                                     for r, x, guess in zip(recalls, z, clean)])
+                z = clean + (z - clean) * (1 - 1 / (steps * t))
             out.append(self.decode(z))
         return torch.cat(out).clamp(-1, 1)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the U-Net by flow matching on latents of synthesised samples.
 
-x_t = (1 - t) x0 + t n, output = n - x0, timestep input 1000 t; input channels [x_t 32, mask 1, conditioning 32];
+x_t = (1 - t) x0 + t n, output = x0, timestep input 1000 t; input channels [x_t 32, mask 1, conditioning 32];
 the caption reaches the U-Net twice, by cross-attention and, pooled, as its class label.
 Needs the latent transform of `train_vae.py` (its checkpoint's first save is enough; its decoder is used for the
 sheets) and starts from the text encoder of `train_text.py` where there is one. Stops by time and goes on from its
@@ -31,6 +31,7 @@ import tokenizer
 import workers
 
 OUTSIDE = 0.1        # weight of cells that are not repainted
+NEARLY_CLEAN = 0.2   # square of the time below which errors stop counting more
 DROPOUT = 0.12       # share of empty captions
 WORDS = ("grass", "sky", "sand", "water", "rock", "snow")
 
@@ -157,7 +158,7 @@ class DenoiserTrainer:
         x = torch.cat([x, m, c], 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.args.bf16):
             output = self.unet(x, t * 1000, states, pooled)
-        return output.float(), noise - z
+        return output.float()
 
     def times(self, count):
         """Logit-normal (arXiv 2403.03206), and a share very near to 1.
@@ -170,9 +171,11 @@ class DenoiserTrainer:
 
     def loss(self, z, m, c, captions):
         captions = ["" if random.random() < DROPOUT else s for s in captions]
-        output, target = self.predict(z, m, c, captions, torch.randn_like(z), self.times(len(z)))
+        t = self.times(len(z))
         weight = OUTSIDE + (1 - OUTSIDE) * m
-        error = (output - target) * weight.sqrt()
+        error = (self.predict(z, m, c, captions, torch.randn_like(z), t) - z) * weight.sqrt()
+        # the velocity's error is this one over t; near t = 0 that would leave nothing for the rest
+        error = error * (NEARLY_CLEAN / (t.square() + NEARLY_CLEAN)).sqrt()[:, None, None, None]
         loss = (error.square() * self.channel_weight).sum() / (weight.sum() * z.shape[1])
         plain = (error.detach().square().sum() / (weight.sum() * z.shape[1])).item()
         if self.args.low_pass:
@@ -205,9 +208,9 @@ class DenoiserTrainer:
                "running": round(self.running or 0, 4)}
         self.average.swap()
         for name, words in (("held", captions), ("held_wrong_words", captions[1:] + captions[:1])):
-            output, target = self.predict(z, m, c, words, noise, t)
-            error = ((output - target).square() * m).sum() / (m.sum() * z.shape[1])
-            coarse = (F.avg_pool2d((output - target)[:, :4] * m, 4).square()).mean() * 16
+            off = self.predict(z, m, c, words, noise, t) - z
+            error = (off.square() * m).sum() / (m.sum() * z.shape[1])
+            coarse = (F.avg_pool2d(off[:, :4] * m, 4).square()).mean() * 16
             row[name], row[name + "_coarse"] = round(error.item(), 4), round(coarse.item(), 4)
         self.average.swap()
         self.log.append(row)

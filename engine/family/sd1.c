@@ -28,7 +28,7 @@ detect_sd2 (const PalParts *parts)
 static gint
 detect_small (const PalParts *parts)
 {
-  return parts->extra || parts->schedule.prediction == PAL_PREDICT_FLOW ? 3 : 0;
+  return parts->extra || parts->schedule.flow ? 3 : 0;
 }
 
 const PalFamily pal_family_sd1 = {

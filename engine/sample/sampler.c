@@ -94,7 +94,7 @@ check_request (const PalSampler        *sampler,
       return FALSE;
     }
 
-  if (config->prediction == PAL_PREDICT_FLOW && ! sampler->flow)
+  if (config->flow && ! sampler->flow)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                    "the sampler \"%s\" is not defined for a flow-matching model; "
@@ -113,7 +113,7 @@ adapt_config (const PalSampler  *sampler,
   if (config->class_name && g_strv_contains (sampler->classes, config->class_name))
     return;
 
-  if (! config->spacing_given && config->prediction != PAL_PREDICT_FLOW)
+  if (! config->spacing_given && ! config->flow)
     config->spacing = sampler->spacing;
 
   /* A default of DDIM that was meant for pixels. */
@@ -129,7 +129,7 @@ first_entry (const PalSampling *s,
   gdouble wanted = MIN (s->steps * strength, (gdouble) s->steps);
   gint    skipped;
 
-  if (s->config.prediction == PAL_PREDICT_FLOW)
+  if (s->config.flow)
     skipped = (gint) (s->steps - wanted);
   else
     skipped = s->steps - (gint) wanted;
@@ -157,7 +157,7 @@ pal_sampling_new (const PalSampler        *sampler,
   pal_schedule_config_copy (&s->config, config);
   adapt_config (sampler, &s->config);
 
-  s->space = s->config.prediction == PAL_PREDICT_FLOW ? PAL_SPACE_FLOW : PAL_SPACE_VP;
+  s->space = s->config.flow ? PAL_SPACE_FLOW : PAL_SPACE_VP;
 
   if (! sampler->prepare (s, error))
     return NULL;

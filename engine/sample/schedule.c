@@ -95,8 +95,12 @@ read_choices (PalJson           *json,
   config->spacing_given = pal_json_has (json, "timestep_spacing");
   config->prediction    = predictions[meaning];
 
-  if (config->class_name && g_str_has_prefix (config->class_name, "FlowMatch"))
+  /* The class says how noise is added; a network along its straight lines predicts the
+   * velocity unless the file says that it gives the clean sample. */
+  config->flow = config->class_name && g_str_has_prefix (config->class_name, "FlowMatch");
+  if (config->flow && config->prediction != PAL_PREDICT_SAMPLE)
     config->prediction = PAL_PREDICT_FLOW;
+  config->flow |= config->prediction == PAL_PREDICT_FLOW;
 
   return TRUE;
 }

@@ -17,6 +17,7 @@ typedef struct
   gdouble       beta_start, beta_end;
   PalBetas      betas;
   PalPrediction prediction;
+  gboolean      flow;         /* x = (1 - sigma) x0 + sigma n, whatever is predicted */
   PalSpacing    spacing;            /* of FLOW: TRAILING = sigmas 1 to 1/steps, as FLUX has them;
                                      * LINSPACE = 1 to 1/train_timesteps, as SD 3 has them */
   gboolean      spacing_given;      /* else each sampler has its own default */

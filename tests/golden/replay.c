@@ -226,6 +226,22 @@ check_picture (Replay *r, const gfloat *latents, PalShape shape, GError **error)
   return TRUE;
 }
 
+/* What the masked image is encoded to, where the case holds it. */
+static void
+check_masked (Replay *r, const gfloat *masked)
+{
+  const PalTensorEntry *stored = golden_find (r->c, "masked_image_latents");
+  const gfloat *expected;
+  PalShape shape;
+
+  if (! masked || ! stored)
+    return;
+
+  expected = batch_item (r->c, stored, r->image, &shape);
+  golden_compare (r->result, GOLDEN_ENCODER, "masked_image_latents", expected, masked,
+                  count3 (shape));
+}
+
 /* Where a case says by which words: a memory that finds nothing for them must not pass. */
 static gboolean
 recall_for (Replay *r, PalDiffusion *diffusion, PalRecall **recall, GError **error)
@@ -251,7 +267,6 @@ static gboolean
 replay_image (Replay *r, PalSampling *sampling, PalShape shape, GError **error)
 {
   const PalTensorEntry *mask = golden_find (r->c, "mask_latents");
-  const PalTensorEntry *stored;
   gboolean inpaint = mask != NULL, ok;
   gboolean guided = golden_find (r->c, "te1.uncond.last_hidden_state") != NULL;
   gboolean whole = golden_call_number (r->c, "strength", 1.0) >= 1.0;
@@ -276,14 +291,7 @@ replay_image (Replay *r, PalSampling *sampling, PalShape shape, GError **error)
       masked = encode (r, last, &ok, error);
       if (! ok)
         return FALSE;
-      stored = golden_find (r->c, "masked_image_latents");
-      if (masked && stored)
-        {
-          const gfloat *expected = batch_item (r->c, stored, r->image, &unused);
-
-          golden_compare (r->result, GOLDEN_ENCODER, "masked_image_latents", expected, masked,
-                          count3 (unused));
-        }
+      check_masked (r, masked);
     }
   if (! inpaint || last == 1)
     {

@@ -39,13 +39,13 @@ typedef struct
 
 /* Between training timesteps the sigmas are linear. */
 static Level
-level_of (gdouble       timestep,
-          PalPrediction prediction)
+level_of (gdouble  timestep,
+          gboolean flow)
 {
   gint    low = (gint) CLAMP (floor (timestep), 0, 998);
   gdouble w = timestep - low, sigma;
 
-  if (prediction == PAL_PREDICT_FLOW)
+  if (flow)
     return (Level) { 1.0 - timestep / 1000.0, timestep / 1000.0 };
 
   sigma = (1.0 - w) * sqrt (1.0 / table[low] - 1.0) + w * sqrt (1.0 / table[low + 1] - 1.0);
@@ -92,6 +92,7 @@ typedef struct
   PalPrediction prediction;
   gdouble       eta, strength;
   gint          steps;
+  gboolean      flow;         /* straight paths, whatever is predicted */
 } Setup;
 
 typedef struct
@@ -110,11 +111,13 @@ new_sampling (const Setup *setup)
   PalScheduleConfig       config;
   PalSampling            *sampling;
 
-  text = g_strdup_printf ("{ \"beta_start\": 0.00085, \"beta_end\": 0.012, "
+  text = g_strdup_printf ("{ \"_class_name\": %s, \"beta_start\": 0.00085, \"beta_end\": 0.012, "
                           "\"beta_schedule\": \"scaled_linear\", \"prediction_type\": \"%s\", "
                           "\"set_alpha_to_one\": true, \"skip_prk_steps\": true, "
                           "\"timestep_spacing\": \"trailing\", "
-                          "\"original_inference_steps\": 500 }", names[setup->prediction]);
+                          "\"original_inference_steps\": 500 }",
+                          setup->flow ? "\"FlowMatchEulerDiscreteScheduler\"" : "null",
+                          names[setup->prediction]);
   json = pal_json_parse (text, -1, "test", &error);
   g_assert_no_error (error);
   g_assert_true (pal_schedule_config_read (json, &config, &error));
@@ -126,6 +129,12 @@ new_sampling (const Setup *setup)
   pal_schedule_config_clear (&config);
 
   return sampling;
+}
+
+static gboolean
+walks_straight (const Setup *setup)
+{
+  return setup->flow || setup->prediction == PAL_PREDICT_FLOW;
 }
 
 static void
@@ -141,7 +150,7 @@ walk (const Setup *setup,
 
   for (gint call = 0; call < pal_sampling_n_calls (sampling); call++)
     {
-      Level    level = level_of (pal_sampling_timestep (sampling, call), setup->prediction);
+      Level    level = level_of (pal_sampling_timestep (sampling, call), walks_straight (setup));
       gboolean wants = pal_sampling_wants_noise (sampling, call);
 
       pal_sampling_scale (sampling, call, x, input, N);
@@ -164,7 +173,7 @@ run (const Setup *setup)
   g_autofree gfloat      *x        = g_new (gfloat, N);
   g_autofree gfloat      *start    = g_new (gfloat, N);
   Level                   level    = level_of (pal_sampling_timestep (sampling, 0),
-                                               setup->prediction);
+                                               walks_straight (setup));
   Outcome                 out      = { 0.0, 0.0, 0.0 };
 
   pal_random_normal (random, image, N);
@@ -216,6 +225,26 @@ test_paths (void)
           g_assert_cmpfloat (out.error, <,
                              p == PAL_PREDICT_FLOW ? rows[i].flow_limit : rows[i].limit);
         }
+}
+
+/* A model that gives the clean sample walks the same straight paths as one that gives
+ * the velocity. */
+static void
+test_flow_sample (void)
+{
+  static const gchar *const samplers[] = { "euler", "heun", "dpmpp-2m", "unipc" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (samplers); i++)
+    {
+      Setup   setup = { samplers[i], PAL_PREDICT_FLOW, 0.0, 1.0, 40, TRUE };
+      gdouble velocity = run (&setup).error, sample;
+
+      setup.prediction = PAL_PREDICT_SAMPLE;
+      sample           = run (&setup).error;
+      g_test_message ("%s: %.6e and %.6e", setup.sampler, velocity, sample);
+      g_assert_cmpfloat (velocity, <, 0.1);
+      g_assert_cmpfloat (fabs (velocity - sample), <, 1e-4);
+    }
 }
 
 /* Halving the step must do what the order promises. */
@@ -272,7 +301,7 @@ test_renoise (void)
   g_assert_cmpint (calls, ==, 6);
   for (gint call = 0; call < calls - 1; call++)
     {
-      Level level = level_of (pal_sampling_timestep (s, call + 1), PAL_PREDICT_EPSILON);
+      Level level = level_of (pal_sampling_timestep (s, call + 1), FALSE);
 
       pal_sampling_renoise (s, call, &image, &noise, &got, 1);
       g_assert_cmpfloat_with_epsilon ((gdouble) got, level.a * (gdouble) image +
@@ -291,6 +320,7 @@ main (int   argc,
   fill_table ();
 
   g_test_add_func ("/sample/gaussian/paths", test_paths);
+  g_test_add_func ("/sample/gaussian/flow-sample", test_flow_sample);
   g_test_add_func ("/sample/gaussian/orders", test_orders);
   g_test_add_func ("/sample/gaussian/distributions", test_distributions);
   g_test_add_func ("/sample/gaussian/renoise", test_renoise);

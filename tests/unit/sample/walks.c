@@ -153,14 +153,16 @@ check_start (Walk *w,
   compare (w, name, input, w->n);
 }
 
-/* uncond + scale (cond - uncond) of the recorded output. */
+/* uncond + scale (cond - uncond) of the recorded output; what an exemplar memory made of
+ * it, where there was one. */
 static gfloat *
 guided_output (Walk *w,
                gint  call)
 {
-  g_autofree gchar *name = g_strdup_printf ("den.%d.out", call);
+  g_autofree gchar *name     = g_strdup_printf ("den.%d.out", call);
+  g_autofree gchar *recalled = g_strdup_printf ("recalled.%d", call);
   gsize             m;
-  gfloat           *out  = case_floats (w->c, name, &m);
+  gfloat           *out      = case_floats (w->c, case_has (w->c, recalled) ? recalled : name, &m);
 
   g_assert_true (m == w->n || m == 2 * w->n);
   if (m == 2 * w->n)
