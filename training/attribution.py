@@ -16,8 +16,9 @@ import pack
 HEAD = """# Attribution
 
 The weights in this folder were trained on pictures from packages of the Debian main archive, listed here with their
-authors and licences as the packages' copyright files give them. The pictures themselves are not included; every one
-of them is named with its path and SHA-256 in `training/allowlist.tsv`. Whether weights are a derived work of what
+authors and licences as the packages' copyright files give them. Every one of them is named with its path and SHA-256
+in `training/allowlist.tsv`. The pictures themselves are not included, but for those in the last table: of these the
+folder `exemplars` holds latents, from which the autoencoder makes the picture again, and fills take their detail. Whether weights are a derived work of what
 they were trained on is unsettled; they are offered as if they were: under the GNU General Public License, version 3,
 which all of the licences below permit for a combined work, with this attribution kept.
 
@@ -46,6 +47,19 @@ def sections(path):
     return out
 
 
+def exemplar_table(rows, path):
+    """Lines for the pictures whose latents are in the folder `exemplars`, under their names there."""
+    text = ["", "## Exemplars", "", "Owners as above, by package and licence.", "",
+            "| exemplar | package | file | licence |", "|---|---|---|---|"]
+    seen = collections.Counter()
+    with open(path, encoding="utf-8") as f:
+        for label, name in (line.rstrip("\n").split("\t") for line in f if line.strip() and not line.startswith("#")):
+            row = rows[name]
+            text.append(f"| {label}.{seen[label]} | {row['package']} | {row['member']} | {row['licence']} |")
+            seen[label] += 1
+    return text
+
+
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -64,6 +78,7 @@ def main():
         for (_, licence), n in sorted((k, v) for k, v in count.items() if k[0] == package):
             text.append(f"* {licence}, {n} pictures. {owners[licence]}")
         text += notes
+    text += exemplar_table({r["file"]: r for r in used}, os.path.join(here, "exemplars.tsv"))
     with open(os.path.join(here, "WORDNET.md"), encoding="utf-8") as f:
         text += ["", "#" + f.read().rstrip("\n")]
     with open(args.out, "w", encoding="utf-8") as f:

@@ -62,8 +62,8 @@ class LinearLatents:
     def read(cls, vae):
         """The transform that `write` put into an encoder, so that training can go on from an exported model."""
         out = vae.encoder.conv_out
-        rows = out.weight[:, :, 1, 1].detach().reshape(len(out.weight), -1, PIXELS * PIXELS)[:, :3]
-        return cls(from_phases(rows), out.bias.detach().clone())
+        rows = out.weight[:, :, 1, 1].detach().cpu().reshape(len(out.weight), -1, PIXELS * PIXELS)[:, :3]
+        return cls(from_phases(rows), out.bias.detach().cpu().clone())
 
     def state(self):
         return {"weight": self.weight, "bias": self.bias}

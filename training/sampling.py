@@ -13,27 +13,28 @@ def latent_mask(mask):
 
 class Painter:
     """encode: picture -> latent; decode: latent -> picture; parts in evaluation state. memory: exemplars.Memory, whose
-    patches give detail to what is painted with a word that it knows, or None."""
+    patches give detail to what is painted with a word that it knows, or None. The U-Net and the text encoder are on
+    `device`, everything else on the CPU."""
 
-    def __init__(self, unet, text, tokenizer, encode, decode, memory=None, bf16=False):
+    def __init__(self, unet, text, tokenizer, encode, decode, memory=None, bf16=False, device="cpu"):
         self.unet, self.text, self.tokenizer, self.encode, self.decode = unet, text, tokenizer, encode, decode
-        self.memory, self.bf16 = memory, bf16
+        self.memory, self.bf16, self.device = memory, bf16, torch.device(device)
 
     def read(self, captions):
         """-> hidden states [B, T, C], pooled states [B, C]."""
-        ids = torch.tensor([self.tokenizer(c) for c in captions])
+        ids = torch.tensor([self.tokenizer(c) for c in captions], device=self.device)
         states = self.text(ids)
         return states, self.text.pooled(ids, states)
 
     def guess(self, z, t, condition, words, empty, guidance):
         """Guided clean latent at time t in (0, 1]: uncond + guidance (cond - uncond); words, empty: of `read`."""
-        x = torch.cat([z, condition], 1)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        x = torch.cat([z, condition], 1).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             if guidance == 1:
-                return self.unet(x, torch.full((len(x),), 1000.0 * t), *words).float()
-            times = torch.full((2 * len(x),), 1000.0 * t)
+                return self.unet(x, torch.full((len(x),), 1000.0 * t, device=self.device), *words).float().cpu()
+            times = torch.full((2 * len(x),), 1000.0 * t, device=self.device)
             both = [torch.cat(pair) for pair in zip(empty, words)]
-            without, given = self.unet(torch.cat([x, x]), times, *both).float().chunk(2)
+            without, given = self.unet(torch.cat([x, x]), times, *both).float().cpu().chunk(2)
         return without + guidance * (given - without)
 
     @torch.no_grad()

@@ -66,8 +66,9 @@ class DenoiserTrainer:
                             dirs_exist_ok=True)
         self.tokenizer = caption_tokenizer(train, args.work)
         common.seed_everything(args.seed)
-        self.unet = modules.UNet2DConditionModel(common.UNET_CONFIG).to(memory_format=torch.channels_last)
-        self.text = modules.CLIPTextModel(common.text_config(self.tokenizer))
+        self.device = torch.device(args.device)
+        self.unet = modules.UNet2DConditionModel(common.UNET_CONFIG).to(self.device, memory_format=torch.channels_last)
+        self.text = modules.CLIPTextModel(common.text_config(self.tokenizer)).to(self.device)
         head_start = common.load_checkpoint(os.path.join(args.work, "text.pt"))
         if head_start:
             self.text.load_state_dict(head_start)
@@ -80,12 +81,14 @@ class DenoiserTrainer:
         self.build_optimiser()
         self.probe = self.make_probe(samples.Sampler(held))
         self.held = held
-        self.pool = pool.Pool(samples.Sampler(train), self.linear, args.pool, args.fresh)
+        sampler = samples.Sampler(train)
+        drawers = args.drawers and pool.Drawers(args.drawers, sampler, self.linear, args.sizes, args.seed + team.rank)
+        self.pool = pool.Pool(sampler, self.linear, args.pool, args.fresh, drawers)
         # Every channel counts relative to what it can vary: weighed by their variance the fine ones, which are the
         # texture, would be left out. The first three alone carry the mean colour of a cell and count more.
         self.channel_weight = 1 / self.linear.deviation
         self.channel_weight[:3] *= args.colour
-        self.channel_weight = (self.channel_weight / self.channel_weight.mean())[:, None, None]
+        self.channel_weight = (self.channel_weight / self.channel_weight.mean())[:, None, None].to(self.device)
         self.states = {}
         self.step = self.seen = 0
         self.seconds, self.running = 0.0, None
@@ -122,6 +125,7 @@ class DenoiserTrainer:
         m = sampling.latent_mask(torch.stack([d[2] for d in drawn]))
         half = len(drawn) // 2
         t = torch.cat([torch.linspace(0.02, 0.98, len(drawn) - half), 1 - 0.1 * torch.linspace(0, 1, half).square()])
+        z, m, c, noise, t = (x.to(self.device) for x in (z, m, c, noise, t))
         return z, m, c, [d[3] for d in drawn], noise, t
 
     def restore(self, state):
@@ -142,11 +146,11 @@ class DenoiserTrainer:
     def read(self, captions):
         """-> hidden states [B, T, C] and pooled states [B, C]; computed once a caption while the encoder rests."""
         if not self.text_rests:
-            ids = torch.tensor([self.tokenizer(s) for s in captions])
+            ids = torch.tensor([self.tokenizer(s) for s in captions], device=self.device)
             states = self.text(ids)
             return states, self.text.pooled(ids, states)
         for caption in set(captions) - self.states.keys():
-            ids = torch.tensor([self.tokenizer(caption)])
+            ids = torch.tensor([self.tokenizer(caption)], device=self.device)
             with torch.no_grad():
                 states = self.text(ids)
                 self.states[caption] = states[0], self.text.pooled(ids, states)[0]
@@ -156,7 +160,7 @@ class DenoiserTrainer:
         states, pooled = self.read(captions)
         x = (1 - t[:, None, None, None]) * z + t[:, None, None, None] * noise
         x = torch.cat([x, m, c], 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.args.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.bf16):
             output = self.unet(x, t * 1000, states, pooled)
         return output.float()
 
@@ -171,7 +175,8 @@ class DenoiserTrainer:
 
     def loss(self, z, m, c, captions):
         captions = ["" if random.random() < DROPOUT else s for s in captions]
-        t = self.times(len(z))
+        z, m, c = (x.to(self.device, non_blocking=True) for x in (z, m, c))
+        t = self.times(len(z)).to(self.device)
         weight = OUTSIDE + (1 - OUTSIDE) * m
         error = (self.predict(z, m, c, captions, torch.randn_like(z), t) - z) * weight.sqrt()
         # the velocity's error is this one over t; near t = 0 that would leave nothing for the rest
@@ -221,7 +226,8 @@ class DenoiserTrainer:
         state = common.load_checkpoint(os.path.join(self.args.work, "vae.pt"))
         vae.load_state_dict(state["vae"])
         common.copy_into(vae.decoder.parameters(), state["average"]["shadow"])
-        return sampling.Painter(self.unet, self.text, self.tokenizer, self.linear, vae.decode, bf16=self.args.bf16)
+        return sampling.Painter(self.unet, self.text, self.tokenizer, self.linear, vae.decode, bf16=self.args.bf16,
+                                device=self.args.device)
 
     @torch.no_grad()
     def sheets(self):
@@ -319,6 +325,8 @@ def main():
     parser.add_argument("--save-every", type=float, default=60)
     parser.add_argument("--report-every", type=float, default=120)
     parser.add_argument("--sheet-every", type=float, default=600)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--drawers", type=int, default=0, help="processes that draw samples for a fast device")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes whose parameters are averaged")
     parser.add_argument("--meet-every", type=float, default=15, help="seconds between two averagings")

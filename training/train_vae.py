@@ -54,7 +54,7 @@ class VaeTrainer:
         self.held = torch.stack([crops.centre(i, 128) for i in held[: args.held]])
         self.weights = crops.image_weights(self.items)
         self.path = os.path.join(args.work, "vae.pt")
-        self.vae = modules.AutoencoderDC(common.VAE_CONFIG).to(memory_format=torch.channels_last)
+        self.vae = modules.AutoencoderDC(common.VAE_CONFIG).to(args.device, memory_format=torch.channels_last)
         self.params = list(self.vae.decoder.parameters())
         self.optimiser = torch.optim.AdamW(self.params, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0, foreach=True)
         self.step = self.seen = 0
@@ -91,7 +91,7 @@ class VaeTrainer:
     def evaluate(self):
         self.average.swap()
         with torch.no_grad():
-            y = torch.cat([self.vae.decode(self.linear(x)) for x in self.held.split(8)])
+            y = torch.cat([self.vae.decode(self.linear(x).to(self.args.device)).cpu() for x in self.held.split(8)])
         self.average.swap()
         row = {"seconds": round(self.seconds), "crops": self.seen, "psnr": round(common.psnr(y, self.held), 2)}
         self.log.append(row)
@@ -106,9 +106,10 @@ class VaeTrainer:
         x = torch.stack([crops.crop(i, size, turn=random.random() < 0.3)
                          for i in random.choices(self.items, self.weights, k=batch)])
         z = self.linear(x)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.args.bf16):
-            noise = self.linear.deviation[:, None, None] * torch.randn_like(z)
-            y = self.vae.decode(z + random.uniform(0, NOISE) * noise)
+        z = z + random.uniform(0, NOISE) * self.linear.deviation[:, None, None] * torch.randn_like(z)
+        x, z = x.to(self.args.device), z.to(self.args.device)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.args.bf16):
+            y = self.vae.decode(z)
         loss = reconstruction_loss(y.float(), x)
         self.optimiser.zero_grad()
         loss.backward()
@@ -153,6 +154,7 @@ def main():
     parser.add_argument("--held", type=int, default=48, help="held-out crops for the curve")
     parser.add_argument("--save-every", type=float, default=60)
     parser.add_argument("--report-every", type=float, default=180)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True,
                         help="convolutions in bf16: twice as fast where the CPU has AVX512-BF16, slow elsewhere")
