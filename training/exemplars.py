@@ -27,6 +27,9 @@ CONFIG = {
     "_class_name": "PalimpsestExemplars",
     # The network decides the mean of these first channels, smoothed by a Gaussian of this deviation in cells.
     "form_channels": 3, "form_smooth": 4.0,
+    # Cells around the area count as so many of its own, as far as their colour is one of the exemplars': a Gaussian of
+    # this deviation. The network's colour goes this share of the way to the exemplar's own.
+    "around_weight": 8.0, "around_alike": 1.5, "own_colour": 0.4,
     # From coarse to fine: above this noise level, patches of this many cells' side compared by the first channels.
     "stage_above": [0.66, 0.33, 0.0], "stage_side": [7, 5, 3], "stage_channels": [6, 12, 32],
     # An exemplar's cell is voted for by the 3x3 patches that hold it, weighted by a Gaussian of this deviation.
@@ -46,7 +49,7 @@ def gaussian(sigma, radius):
 
 
 def smooth_inside(x, inside, sigma):
-    """Gaussian mean of x [C, H, W] over those cells that are inside [1, H, W]; 0 where none is near."""
+    """Gaussian mean of x [C, H, W] over cells that count as inside [1, H, W] says; 0 where none is near."""
     k = gaussian(sigma, int(3 * sigma))
     def blur(t):
         t = F.conv2d(t[:, None], k[None, None, :, None], padding=(len(k) // 2, 0))
@@ -91,16 +94,18 @@ class Patches:
 
 
 class Recall:
-    """Denoises one picture by an exemplar of each label; mask [1, H, W] is the share of each cell to be repainted.
+    """Denoises one picture by an exemplar of each label; mask [1, H, W] is the share of each cell to be repainted,
+    known [C, H, W] the picture's latents, true where the mask is 0.
 
     candidates: for each label the exemplars [C, h, w] to choose from. With two labels, grass under a sky, a cell
     belongs to the one whose exemplars' mean is nearer to what the network makes of the cell's surroundings.
     """
 
-    def __init__(self, candidates, mask, seed, config):
-        self.candidates, self.seed, self.config = candidates, seed, config
+    def __init__(self, candidates, mask, known, seed, config):
+        self.candidates, self.known, self.seed, self.config = candidates, known, seed, config
         self.means = torch.stack([torch.stack([self.mean(e) for e in kept]).mean(0) for kept in candidates])
         self.inside = mask[0] > 0
+        self.outside = smooth_inside(known[: config["form_channels"]], (~self.inside)[None].float(), config["form_smooth"])
         self.chosen, self.stages = {}, {}
         vote = gaussian(config["vote_smooth"], VOTE // 2)
         self.vote = (vote[:, None] * vote[None]).flatten()
@@ -108,16 +113,29 @@ class Recall:
     def mean(self, exemplar):
         return exemplar[: self.config["form_channels"]].mean((1, 2))
 
-    def form(self, guess, inside):
-        """The network's part of a guess at x0 [C, H, W]: the first channels, smoothed."""
+    def smooth(self, guess, inside):
+        """The first channels of a guess at x0 [C, H, W], smoothed."""
+        return smooth_inside(guess[: self.config["form_channels"]], inside[None].float(), self.config["form_smooth"])
+
+    def form(self, i, guess, inside):
+        """The network's part of a guess for label i: smooth, moved towards the exemplar's colour, and drawn to what lies
+        around the area where that has a colour that the label can have. So a fill of what is there already meets it
+        without a step, and brick in a meadow does not turn green."""
         n = self.config["form_channels"]
-        return smooth_inside(guess[:n], inside[None].float(), self.config["form_smooth"])
+        guess = guess[:n]
+        shift = self.mean(self.chosen[i]) - guess[:, inside].mean(1)
+        guess = guess + self.config["own_colour"] * shift[:, None, None]
+        colours = torch.stack([self.mean(e) for e in self.candidates[i]])
+        distance = (self.outside - colours[:, :, None, None]).square().sum(1).amin(0)
+        around = self.config["around_weight"] * (-distance / (2 * self.config["around_alike"] ** 2)).exp() * ~self.inside
+        weight = (inside + around)[None]
+        return smooth_inside(torch.where(self.inside, guess, self.known[:n]), weight, self.config["form_smooth"])
 
     def areas(self, guess):
         """-> for each label its cells [H, W]."""
         if len(self.candidates) == 1:
             return [self.inside]
-        distance = (self.form(guess, self.inside) - self.means[:, :, None, None]).square().sum(1)
+        distance = (self.smooth(guess, self.inside) - self.means[:, :, None, None]).square().sum(1)
         nearest = distance.argmin(0)
         return [self.inside & (nearest == i) for i in range(len(self.candidates))]
 
@@ -127,14 +145,13 @@ class Recall:
             mean = guess[: self.config["form_channels"], area].mean(1)
             order = torch.stack([(self.mean(e) - mean).square().sum() for e in self.candidates[i]]).argsort()
             order = order[: self.config["nearest"]]
-            exemplar = self.candidates[i][order[self.seed % len(order)]]
-            self.chosen[i] = exemplar - exemplar.mean((1, 2), keepdim=True)
+            self.chosen[i] = self.candidates[i][order[self.seed % len(order)]]
         return self.chosen[i]
 
     def patches(self, i, exemplar, stage):
         if (i, stage) not in self.stages:
             side, channels = self.config["stage_side"][stage], self.config["stage_channels"][stage]
-            self.stages[i, stage] = Patches(exemplar, side, channels)
+            self.stages[i, stage] = Patches(exemplar - exemplar.mean((1, 2), keepdim=True), side, channels)
         return self.stages[i, stage]
 
     def detail(self, i, x, guess, area, signal, noise):
@@ -143,7 +160,7 @@ class Recall:
         stage = next(k for k, above in enumerate(self.config["stage_above"]) if noise > above)
         patches = self.patches(i, self.choose(i, guess, area), stage)
         form = torch.zeros_like(x)
-        form[: self.config["form_channels"]] = self.form(guess, area)
+        form[: self.config["form_channels"]] = self.form(i, guess, area)
         cells = neighbours(area, self.config["stage_side"][stage])
         queries = (x - signal * form)[: self.config["stage_channels"][stage]].flatten(1)[:, cells]
         votes, weight = torch.zeros(h * w, c * VOTE * VOTE), self.vote.repeat(c)
@@ -174,10 +191,10 @@ class Memory:
         labels = list(dict.fromkeys(labels))
         return labels if len(labels) <= LABELS else []
 
-    def recall(self, caption, mask, seed):
+    def recall(self, caption, mask, known, seed):
         """-> Recall of what the caption names, or None."""
         labels = self.labels_of(caption)
-        return Recall([self.exemplars[l] for l in labels], mask, seed, self.config) if labels else None
+        return Recall([self.exemplars[l] for l in labels], mask, known, seed, self.config) if labels else None
 
 
 def selection(path=os.path.join(HERE, "exemplars.tsv")):

@@ -72,7 +72,7 @@ def fill_tensors(out, painter, vae, path):
     out["mask_latents"], out["masked_image_latents"] = small.repeat(2, 1, 1, 1), latent.repeat(2, 1, 1, 1)
     z = torch.randn(latent.shape, generator=torch.Generator().manual_seed(SEED))
     out["noise.init.0"] = z
-    sigmas, recall = torch.linspace(1, 0, STEPS + 1), painter.memory.recall(PROMPTS[1], small[0], SEED)
+    sigmas, recall = torch.linspace(1, 0, STEPS + 1), painter.memory.recall(PROMPTS[1], small[0], latent[0], SEED)
     out["sigmas"], out["timesteps"] = sigmas, sigmas[:-1] * 1000
     for i in range(STEPS):
         x = torch.cat([z.repeat(2, 1, 1, 1), out["mask_latents"], out["masked_image_latents"]], 1)

@@ -168,7 +168,7 @@ def perspective(texture, size, horizon):
 class Sampler:
     """items: images of one split (pack.load). `draw (size, mode)` -> target, source, mask [1, H, W], caption."""
 
-    def __init__(self, items, shares=(0.45, 0.43, 0.12)):
+    def __init__(self, items, shares=(0.3, 0.62, 0.08)):
         self.shares = shares
         self.items = [i for i in items if i["kind"] != "stamp"]
         self.weights = crops.image_weights(self.items)

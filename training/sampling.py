@@ -53,7 +53,7 @@ class Painter:
             words, empty = self.read(captions[part]), self.read([""] * len(latent))
             z = torch.randn(latent.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(latent)
             recalls = [recall and self.memory and self.memory.recall(*row, seed)
-                       for row in zip(captions[part], condition[:, :1])]
+                       for row in zip(captions[part], condition[:, :1], condition[:, 1:])]
             first = steps - math.ceil(steps * strength)
             z = latent + (1 - first / steps) * (z - latent)
             for k in range(first, steps):

@@ -399,7 +399,8 @@ denoise_and_decode (Run           *run,
   };
 
   pal_tracker_phase (&run->tracker, PAL_PHASE_DENOISE);
-  if (run->recall && ! pal_recall_place (run->recall, width, height, inputs->mask, error))
+  if (run->recall && ! pal_recall_place (run->recall, width, height, inputs->mask,
+                                            inputs->shown ? inputs->shown : inputs->image, error))
     return NULL;
   if (! pal_diffuse (run->model, &d, latents, run->cancellable, error))
     return NULL;

@@ -12,7 +12,9 @@
  *   - the exemplar loses its mean, and the latents a times the network's smoothed guess,
  *     so that patches compare detail, whatever its colour and light;
  *   - a neighbour outside the area is replaced by the one opposite, else by the cell;
- *   - patches are compared whole, but only their 3x3 middle votes. */
+ *   - patches are compared whole, but only their 3x3 middle votes;
+ *   - what lies around the area draws the form where its colour, not its distance to the
+ *     guess, is one that the label's exemplars have. */
 
 #include "drive/recall.h"
 
@@ -20,6 +22,7 @@
 #include <string.h>
 
 #include "drive/patches.h"
+#include "drive/smooth.h"
 
 /* Below, the nearest patch alone counts in any case. */
 #define LEAST_NOISE 0.02
@@ -32,6 +35,8 @@ typedef struct
 {
   const gchar *label;
   gfloat      *mean;               /* of the means of its exemplars, [form channels] */
+  gfloat      *around;             /* [height, width]: how much a cell that is not painted
+                                    * draws the form */
   PalPatches   patches;            /* of its exemplar, chosen when it is first needed */
 } Source;
 
@@ -46,33 +51,22 @@ struct _PalRecall
 
   gint                      row;          /* floats of a query, key or value */
   gfloat                    vote[PAL_N_VOTES];
-  gfloat                   *kernel;       /* of the Gaussian that smooths, [2 reach + 1] */
-  gint                      reach;
 
   gint                      width, height;
+  PalSmooth                 smooth;
   guint8                   *painted;          /* [height, width]: 1 where painted */
   guint8                   *area;             /* [height, width]: 1 where of the source at hand */
   guint8                   *owner;            /* [height, width]: the source of a painted cell */
   gint                     *cells;            /* those of the area, [n_cells] */
   gsize                     n_cells, n_queries;   /* the latter padded */
   gfloat                   *clean;            /* [height, width, L] */
-  gfloat                   *form;             /* [height, width, form channels] */
-  gfloat                   *plane, *weight;   /* [height, width] */
+  gfloat                   *known, *guess;    /* [height, width, form channels]: the picture,
+                                               * true where not painted; the denoiser's */
+  gfloat                   *form;             /* the same shape */
+  gfloat                   *weight;           /* [height, width] */
   gfloat                   *queries, *found;  /* [all cells padded, row] */
   gfloat                   *sum, *votes;      /* [height, width, L]; [height, width] */
 };
-
-/* A Gaussian's normalised weights, radius to each side. */
-static void
-gaussian (gdouble sigma, gint radius, gfloat *out)
-{
-  gdouble total = 0.0;
-
-  for (gint i = -radius; i <= radius; i++)
-    total += exp (-(gdouble) (i * i) / (2.0 * sigma * sigma));
-  for (gint i = -radius; i <= radius; i++)
-    out[i + radius] = (gfloat) (exp (-(gdouble) (i * i) / (2.0 * sigma * sigma)) / total);
-}
 
 PalRecall *
 pal_recall_new (PalModel *model, const gchar *prompt, guint64 seed)
@@ -102,13 +96,9 @@ pal_recall_new (PalModel *model, const gchar *prompt, guint64 seed)
       pal_exemplars_mean (exemplars, labels[i], recall->sources[i].mean);
     }
 
-  gaussian (recall->config->vote_smooth, PAL_VOTE / 2, side);
+  pal_gaussian (recall->config->vote_smooth, PAL_VOTE / 2, side);
   for (gint i = 0; i < PAL_N_VOTES; i++)
     recall->vote[i] = side[i / PAL_VOTE] * side[i % PAL_VOTE];
-
-  recall->reach = (gint) (3.0 * recall->config->form_smooth);
-  recall->kernel = g_new (gfloat, 2 * recall->reach + 1);
-  gaussian (recall->config->form_smooth, recall->reach, recall->kernel);
 
   return recall;
 }
@@ -122,13 +112,17 @@ unplace (PalRecall *recall)
   g_clear_pointer (&recall->owner, g_free);
   g_clear_pointer (&recall->cells, g_free);
   g_clear_pointer (&recall->clean, g_free);
+  g_clear_pointer (&recall->known, g_free);
+  g_clear_pointer (&recall->guess, g_free);
   g_clear_pointer (&recall->form, g_free);
-  g_clear_pointer (&recall->plane, g_free);
   g_clear_pointer (&recall->weight, g_free);
   g_clear_pointer (&recall->queries, g_free);
   g_clear_pointer (&recall->found, g_free);
   g_clear_pointer (&recall->sum, g_free);
   g_clear_pointer (&recall->votes, g_free);
+  pal_smooth_clear (&recall->smooth);
+  for (guint i = 0; i < recall->n_sources; i++)
+    g_clear_pointer (&recall->sources[i].around, g_free);
 }
 
 void
@@ -140,7 +134,6 @@ pal_recall_free (PalRecall *recall)
       g_free (recall->sources[i].mean);
       pal_patches_clear (&recall->sources[i].patches);
     }
-  g_free (recall->kernel);
   g_free (recall);
 }
 
@@ -150,11 +143,77 @@ padded (gsize n)
   return (n + QUERIES - 1) / QUERIES * QUERIES;
 }
 
+/* The first channels of latents [height, width, L]. */
+static void
+first_channels (const PalRecall *recall, const gfloat *latents, gfloat *out)
+{
+  gsize n = (gsize) recall->width * (gsize) recall->height;
+  gsize channels = (gsize) recall->config->channels;
+  gsize kept = (gsize) recall->config->form_channels;
+
+  for (gsize i = 0; i < n; i++)
+    memcpy (out + i * kept, latents + i * channels, kept * sizeof (gfloat));
+}
+
+/* How much each source's form is drawn by what lies around: as far as the smoothed picture
+ * there has a colour of its exemplars. */
+static void
+weigh_around (PalRecall *recall)
+{
+  const PalExemplarsConfig *config = recall->config;
+  gsize n = (gsize) recall->width * (gsize) recall->height;
+  gdouble spread = 2.0 * config->around_alike * config->around_alike;
+
+  for (gsize i = 0; i < n; i++)
+    recall->weight[i] = recall->painted[i] ? 0.0f : 1.0f;
+  pal_smooth_run (&recall->smooth, recall->known, config->form_channels, recall->weight,
+                  recall->form);
+
+  for (guint k = 0; k < recall->n_sources; k++)
+    for (gsize i = 0; i < n; i++)
+      {
+        const gfloat *colour = recall->form + i * (gsize) config->form_channels;
+        gdouble off = pal_exemplars_distance (recall->exemplars, recall->sources[k].label, colour);
+
+        recall->sources[k].around[i] =
+          recall->weight[i] * (gfloat) (config->around_weight * exp (-off / spread));
+      }
+}
+
+static gboolean
+reserve_all (PalRecall *recall, gsize n_painted, GError **error)
+{
+  gsize n = (gsize) recall->width * (gsize) recall->height;
+  gsize channels = (gsize) recall->config->channels, row = (gsize) recall->row;
+  gsize formed = (gsize) recall->config->form_channels;
+
+  for (guint i = 0; i < recall->n_sources; i++)
+    if (! pal_recall_reserve (&recall->sources[i].around, n, 1, error))
+      return FALSE;
+
+  if (! pal_smooth_init (&recall->smooth, recall->width, recall->height,
+                         recall->config->form_smooth))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY, "not enough memory to smooth latents");
+      return FALSE;
+    }
+
+  return pal_recall_reserve (&recall->clean, n, channels, error) &&
+         pal_recall_reserve (&recall->known, n, formed, error) &&
+         pal_recall_reserve (&recall->guess, n, formed, error) &&
+         pal_recall_reserve (&recall->form, n, formed, error) &&
+         pal_recall_reserve (&recall->weight, n, 1, error) &&
+         pal_recall_reserve (&recall->queries, padded (n_painted), row, error) &&
+         pal_recall_reserve (&recall->found, padded (n_painted), row, error) &&
+         pal_recall_reserve (&recall->sum, n, channels, error) &&
+         pal_recall_reserve (&recall->votes, n, 1, error);
+}
+
 gboolean
-pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask, GError **error)
+pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask,
+                  const gfloat *known, GError **error)
 {
   gsize n = (gsize) width * (gsize) height, n_painted = 0;
-  gsize channels = (gsize) recall->config->channels, row = (gsize) recall->row;
 
   unplace (recall);
   recall->width = width;
@@ -166,66 +225,49 @@ pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask
 
   for (gsize i = 0; i < n; i++)
     {
-      recall->painted[i] = ! mask || mask[i] > 0.0f;
+      recall->painted[i] = ! mask || ! known || mask[i] > 0.0f;
       n_painted += recall->painted[i];
     }
 
-  return pal_recall_reserve (&recall->clean, n, channels, error) &&
-         pal_recall_reserve (&recall->form, n, (gsize) recall->config->form_channels, error) &&
-         pal_recall_reserve (&recall->plane, n, 1, error) &&
-         pal_recall_reserve (&recall->weight, n, 1, error) &&
-         pal_recall_reserve (&recall->queries, padded (n_painted), row, error) &&
-         pal_recall_reserve (&recall->found, padded (n_painted), row, error) &&
-         pal_recall_reserve (&recall->sum, n, channels, error) &&
-         pal_recall_reserve (&recall->votes, n, 1, error);
+  if (! reserve_all (recall, n_painted, error))
+    return FALSE;
+
+  memset (recall->known, 0, n * (gsize) recall->config->form_channels * sizeof (gfloat));
+  if (known)
+    first_channels (recall, known, recall->known);
+  weigh_around (recall);
+
+  return TRUE;
 }
 
-/* Gaussian mean of a plane along one direction, 0 beyond its ends. step, length: of that
- * direction in the plane; in and out must differ. */
+/* form = the guess at the area, smoothed, moved towards the exemplar's colour, and drawn to
+ * what lies around. */
 static void
-blur_along (const PalRecall *recall, const gfloat *in, gfloat *out, gint step, gint length)
+shape_form (PalRecall *recall, const Source *source)
 {
-  gint n = recall->width * recall->height;
+  gsize n = (gsize) recall->width * (gsize) recall->height;
+  gsize kept = (gsize) recall->config->form_channels;
 
-  for (gint i = 0; i < n; i++)
+  for (gsize c = 0; c < kept; c++)
     {
-      gint at = i / step % length;
-      gint first = MAX (-recall->reach, -at), last = MIN (recall->reach, length - 1 - at);
       gdouble sum = 0.0;
+      gfloat shift;
 
-      for (gint k = first; k <= last; k++)
-        sum += (gdouble) recall->kernel[k + recall->reach] * (gdouble) in[i + k * step];
-      out[i] = (gfloat) sum;
+      for (gsize i = 0; i < recall->n_cells; i++)
+        sum += (gdouble) recall->guess[(gsize) recall->cells[i] * kept + c];
+      shift = (gfloat) (recall->config->own_colour *
+                        ((gdouble) source->patches.exemplar->mean[c] -
+                         sum / (gdouble) recall->n_cells));
+
+      for (gsize i = 0; i < n; i++)
+        recall->form[i * kept + c] = recall->painted[i] ? recall->guess[i * kept + c] + shift
+                                                        : recall->known[i * kept + c];
     }
-}
 
-/* plane: smoothed in place. */
-static void
-blur (const PalRecall *recall, gfloat *plane)
-{
-  blur_along (recall, plane, recall->votes, recall->width, recall->height);
-  blur_along (recall, recall->votes, plane, 1, recall->width);
-}
+  for (gsize i = 0; i < n; i++)
+    recall->weight[i] = recall->area[i] ? 1.0f : source->around[i];
 
-/* form = the guess's first channels, smoothed over the cells of an area alone. */
-static void
-smooth_form (PalRecall *recall, const guint8 *area)
-{
-  gint n = recall->width * recall->height;
-  gint channels = recall->config->channels, kept = recall->config->form_channels;
-
-  for (gint i = 0; i < n; i++)
-    recall->weight[i] = area[i];
-  blur (recall, recall->weight);
-
-  for (gint c = 0; c < kept; c++)
-    {
-      for (gint i = 0; i < n; i++)
-        recall->plane[i] = area[i] ? recall->clean[i * channels + c] : 0.0f;
-      blur (recall, recall->plane);
-      for (gint i = 0; i < n; i++)
-        recall->form[i * kept + c] = recall->plane[i] / MAX (recall->weight[i], 1e-6f);
-    }
+  pal_smooth_run (&recall->smooth, recall->form, (gint) kept, recall->weight, recall->form);
 }
 
 /* Gives each painted cell to the source whose mean is nearest to the guess around it. */
@@ -237,7 +279,10 @@ share_out (PalRecall *recall)
   if (recall->n_sources == 1)
     return;
 
-  smooth_form (recall, recall->painted);
+  for (gint i = 0; i < n; i++)
+    recall->weight[i] = recall->painted[i];
+  pal_smooth_run (&recall->smooth, recall->guess, kept, recall->weight, recall->form);
+
   for (gint i = 0; i < n; i++)
     {
       gdouble least = G_MAXDOUBLE;
@@ -277,7 +322,7 @@ take_area (PalRecall *recall, guint source)
 static void
 choose (PalRecall *recall, Source *source)
 {
-  gint channels = recall->config->channels, kept = recall->config->form_channels;
+  gint kept = recall->config->form_channels;
   g_autofree gfloat *mean = g_new0 (gfloat, kept);
 
   for (gint c = 0; c < kept; c++)
@@ -285,7 +330,7 @@ choose (PalRecall *recall, Source *source)
       gdouble sum = 0.0;
 
       for (gsize i = 0; i < recall->n_cells; i++)
-        sum += (gdouble) recall->clean[recall->cells[i] * channels + c];
+        sum += (gdouble) recall->guess[recall->cells[i] * kept + c];
       mean[c] = (gfloat) (sum / (gdouble) recall->n_cells);
     }
 
@@ -404,7 +449,7 @@ recall_source (PalRecall *recall, Source *source, const PalSamplingLevel *level,
   if (! stage)
     return FALSE;
 
-  smooth_form (recall, recall->area);
+  shape_form (recall, source);
   write_queries (recall, &recall->config->stages[nth], level, x);
 
   if (! pal_model_match (recall->model,
@@ -435,6 +480,7 @@ pal_recall_apply (PalRecall *recall, const PalSampling *sampling, gint call, con
     recall->clean[i] = (gfloat) (level.of_latents * (gdouble) x[i] +
                                  level.of_output * (gdouble) output[i]);
 
+  first_channels (recall, recall->clean, recall->guess);
   share_out (recall);
   for (guint i = 0; i < recall->n_sources; i++)
     {

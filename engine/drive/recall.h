@@ -17,10 +17,11 @@ typedef struct _PalRecall PalRecall;
 PalRecall *pal_recall_new   (PalModel *model, const gchar *prompt, guint64 seed);
 void       pal_recall_free  (PalRecall *recall);
 
-/* The picture of the calls to come: its latents' size, and mask [height, width], above 0
- * where it is painted; NULL = everywhere. FALSE when there is not enough memory. */
+/* The picture of the calls to come: its latents' size, mask [height, width], above 0 where
+ * it is painted, and known [height, width, L], the picture's latents, true elsewhere. NULL
+ * for either: painted everywhere. FALSE when there is not enough memory. */
 gboolean   pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask,
-                             GError **error);
+                             const gfloat *known, GError **error);
 
 /* Changes the denoiser's output at this call for latents x, both [height, width, L], to
  * what the exemplars say where it is painted. */

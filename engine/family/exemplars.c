@@ -104,10 +104,14 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
 
   config->form_smooth = 4.0;
   config->vote_smooth = 0.5;
+  config->around_alike = 1.0;
 
   if (! pal_json_int (json, "form_channels", &form, error) ||
       ! pal_json_double (json, "form_smooth", &config->form_smooth, error) ||
       ! pal_json_double (json, "vote_smooth", &config->vote_smooth, error) ||
+      ! pal_json_double (json, "around_weight", &config->around_weight, error) ||
+      ! pal_json_double (json, "around_alike", &config->around_alike, error) ||
+      ! pal_json_double (json, "own_colour", &config->own_colour, error) ||
       ! pal_json_int (json, "nearest", &nearest, error))
     return FALSE;
 
@@ -117,6 +121,12 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
     return refuse (json, "form_smooth", "0.1 to 64 cells", error);
   if (config->vote_smooth < 0.1 || config->vote_smooth > 64.0)
     return refuse (json, "vote_smooth", "0.1 to 64 cells", error);
+  if (config->around_weight < 0.0 || config->around_weight > 1000.0)
+    return refuse (json, "around_weight", "0 to 1000", error);
+  if (config->around_alike < 0.01 || config->around_alike > 1000.0)
+    return refuse (json, "around_alike", "0.01 to 1000", error);
+  if (config->own_colour < 0.0 || config->own_colour > 1.0)
+    return refuse (json, "own_colour", "0 to 1", error);
   if (nearest < 1 || nearest > 64)
     return refuse (json, "nearest", "1 to 64", error);
 
@@ -380,6 +390,22 @@ distance (const PalExemplars *e, const PalExemplar *exemplar, const gfloat *form
     }
 
   return sum;
+}
+
+gdouble
+pal_exemplars_distance (const PalExemplars *e, const gchar *label, const gfloat *form)
+{
+  gdouble least = G_MAXDOUBLE;
+
+  for (guint i = 0; i < e->exemplars->len; i++)
+    {
+      const PalExemplar *exemplar = &g_array_index (e->exemplars, PalExemplar, i);
+
+      if (g_str_equal (exemplar->label, label))
+        least = MIN (least, distance (e, exemplar, form));
+    }
+
+  return least;
 }
 
 const PalExemplar *

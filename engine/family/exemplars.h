@@ -28,6 +28,9 @@ typedef struct
   gint             channels;       /* L */
   gint             form_channels;  /* of the first ones the denoiser decides the coarse part */
   gdouble          form_smooth;    /* cells: deviation of the Gaussian that is coarse */
+  gdouble          around_weight;  /* of a cell around the painted ones whose colour fits */
+  gdouble          around_alike;   /* latents: deviation of the Gaussian by which it fits */
+  gdouble          own_colour;     /* share of the way that the form goes to the exemplar's mean */
   gdouble          vote_smooth;    /* cells: of the Gaussian that weighs votes of patches */
   gint             nearest;        /* the seed chooses among so many */
   guint            n_stages;
@@ -59,6 +62,10 @@ guint                     pal_exemplars_labels (const PalExemplars *exemplars,
 /* out: [form_channels], the mean of the means of a label's exemplars. */
 void                      pal_exemplars_mean   (const PalExemplars *exemplars, const gchar *label,
                                                 gfloat *out);
+
+/* Squared distance of form [form_channels] to the nearest mean of the label's exemplars. */
+gdouble                   pal_exemplars_distance (const PalExemplars *exemplars,
+                                                  const gchar *label, const gfloat *form);
 
 /* Of the label's exemplars nearest in mean to form [form_channels], one by the seed. */
 const PalExemplar        *pal_exemplars_choose (const PalExemplars *exemplars, const gchar *label,

@@ -255,7 +255,8 @@ recall_for (Replay *r, PalDiffusion *diffusion, PalRecall **recall, GError **err
                             (guint64) golden_call_number (r->c, "seed", 0.0));
   diffusion->recall = *recall;
   if (*recall)
-    return pal_recall_place (*recall, diffusion->width, diffusion->height, diffusion->mask, error);
+    return pal_recall_place (*recall, diffusion->width, diffusion->height, diffusion->mask,
+                             diffusion->masked_image, error);
 
   g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT, "the model recalls nothing for \"%s\"",
                words[0]);

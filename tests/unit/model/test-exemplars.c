@@ -136,6 +136,8 @@ test_choice (void)
   g_assert_cmpfloat (nearest->mean[1], ==, 120.0f);
   g_assert_cmpfloat (next->mean[0], ==, 15.0f);
 
+  g_assert_cmpfloat (pal_exemplars_distance (exemplars, "grass", &form), ==, 1.0);
+
   pal_exemplars_mean (exemplars, "grass", &mean);
   g_assert_cmpfloat (mean, ==, 15.0f);
 
@@ -163,6 +165,12 @@ static const Wrong wrong[] = {
     "stage_channels" },
   { "too small", "\"stage_side\": [3, 3]", "\"stage_side\": [5, 3]", PAL_ERROR_WEIGHT,
     "\"grass.0\" must be I8 of [5" },
+  { "weight", "\"nearest\"", "\"around_weight\": -1, \"nearest\"", PAL_ERROR_FORMAT,
+    "around_weight" },
+  { "alike", "\"nearest\"", "\"around_alike\": 0, \"nearest\"", PAL_ERROR_FORMAT,
+    "around_alike" },
+  { "own colour", "\"nearest\"", "\"own_colour\": 2, \"nearest\"", PAL_ERROR_FORMAT,
+    "own_colour" },
   { "nearest", "\"nearest\": 2", "\"nearest\": 0", PAL_ERROR_FORMAT, "nearest" },
   { "no label", "\"lawn\": \"grass\"", "\"lawn\": \"moss\"", PAL_ERROR_WEIGHT, "moss.0" },
   { "no words", "\"words\"", "\"other\"", PAL_ERROR_FORMAT, "\"words\"" },
