@@ -176,7 +176,8 @@ class Average:
         return {"shadow": self.shadow, "steps": self.steps}
 
     def load_state_dict(self, state):
-        self.shadow, self.steps = [s.to(p.device, copy=True) for s, p in zip(state["shadow"], self.params)], state["steps"]
+        self.shadow = [s.to(p.device, copy=True) for s, p in zip(state["shadow"], self.params)]
+        self.steps = state["steps"]
 
 
 def learning_rate(peak, step, fraction, warmup=200, decay=0.3, floor=0.03):

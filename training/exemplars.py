@@ -105,7 +105,7 @@ class Recall:
         self.candidates, self.known, self.seed, self.config = candidates, known, seed, config
         self.means = torch.stack([torch.stack([self.mean(e) for e in kept]).mean(0) for kept in candidates])
         self.inside = mask[0] > 0
-        self.outside = smooth_inside(known[: config["form_channels"]], (~self.inside)[None].float(), config["form_smooth"])
+        self.outside = self.smooth(known, ~self.inside)
         self.chosen, self.stages = {}, {}
         vote = gaussian(config["vote_smooth"], VOTE // 2)
         self.vote = (vote[:, None] * vote[None]).flatten()
@@ -118,17 +118,17 @@ class Recall:
         return smooth_inside(guess[: self.config["form_channels"]], inside[None].float(), self.config["form_smooth"])
 
     def form(self, i, guess, inside):
-        """The network's part of a guess for label i: smooth, moved towards the exemplar's colour, and drawn to what lies
-        around the area where that has a colour that the label can have. So a fill of what is there already meets it
-        without a step, and brick in a meadow does not turn green."""
+        """The network's part of a guess for label i: smooth, moved towards the exemplar's colour, and drawn to what
+        lies around the area where that has a colour that the label can have. So a fill of what is there already meets
+        it without a step, and brick in a meadow does not turn green."""
         n = self.config["form_channels"]
         guess = guess[:n]
         shift = self.mean(self.chosen[i]) - guess[:, inside].mean(1)
         guess = guess + self.config["own_colour"] * shift[:, None, None]
         colours = torch.stack([self.mean(e) for e in self.candidates[i]])
         distance = (self.outside - colours[:, :, None, None]).square().sum(1).amin(0)
-        around = self.config["around_weight"] * (-distance / (2 * self.config["around_alike"] ** 2)).exp() * ~self.inside
-        weight = (inside + around)[None]
+        fits = (-distance / (2 * self.config["around_alike"] ** 2)).exp()
+        weight = (inside + self.config["around_weight"] * fits * ~self.inside)[None]
         return smooth_inside(torch.where(self.inside, guess, self.known[:n]), weight, self.config["form_smooth"])
 
     def areas(self, guess):

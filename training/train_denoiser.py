@@ -5,7 +5,8 @@ x_t = (1 - t) x0 + t n, output = x0, timestep input 1000 t; input channels [x_t 
 the caption reaches the U-Net twice, by cross-attention and, pooled, as its class label.
 Needs the latent transform of `train_vae.py` (its checkpoint's first save is enough; its decoder is used for the
 sheets) and starts from the text encoder of `train_text.py` where there is one. Stops by time and goes on from its
-checkpoint: weights, averages, optimiser and step, from which the random state is seeded. `--workers 2` trains on two cores (workers.py).
+checkpoint: weights, averages, optimiser and step, from which the random state is seeded. `--workers 2` trains on two
+cores (workers.py).
 """
 import argparse
 import os
