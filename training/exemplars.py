@@ -25,8 +25,9 @@ import samples
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = {
     "_class_name": "PalimpsestExemplars",
-    # The network decides the mean of these first channels, smoothed by a Gaussian of this deviation in cells.
-    "form_channels": 3, "form_smooth": 4.0,
+    # The network decides the mean of these first channels, smoothed by a Gaussian of this deviation in cells; of
+    # skies only the light as a whole, since clouds are as large as that.
+    "form_channels": 3, "form_smooth": 4.0, "form_smooth_of": {label: 12.0 for label in samples.SKIES},
     # Cells around the area count as so many of its own, as far as their colour is one of the exemplars': a Gaussian of
     # this deviation. The network's colour goes this share of the way to the exemplar's own.
     "around_weight": 8.0, "around_alike": 1.5, "own_colour": 0.4,
@@ -97,15 +98,15 @@ class Recall:
     """Denoises one picture by an exemplar of each label; mask [1, H, W] is the share of each cell to be repainted,
     known [C, H, W] the picture's latents, true where the mask is 0.
 
-    candidates: for each label the exemplars [C, h, w] to choose from. With two labels, grass under a sky, a cell
+    candidates: by label the exemplars [C, h, w] to choose from. With two labels, grass under a sky, a cell
     belongs to the one whose exemplars' mean is nearer to what the network makes of the cell's surroundings.
     """
 
     def __init__(self, candidates, mask, known, seed, config):
-        self.candidates, self.known, self.seed, self.config = candidates, known, seed, config
-        self.means = torch.stack([torch.stack([self.mean(e) for e in kept]).mean(0) for kept in candidates])
+        self.labels, self.candidates = list(candidates), list(candidates.values())
+        self.known, self.seed, self.config = known, seed, config
+        self.means = torch.stack([torch.stack([self.mean(e) for e in kept]).mean(0) for kept in self.candidates])
         self.inside = mask[0] > 0
-        self.outside = self.smooth(known, ~self.inside)
         self.chosen, self.stages = {}, {}
         vote = gaussian(config["vote_smooth"], VOTE // 2)
         self.vote = (vote[:, None] * vote[None]).flatten()
@@ -113,23 +114,26 @@ class Recall:
     def mean(self, exemplar):
         return exemplar[: self.config["form_channels"]].mean((1, 2))
 
-    def smooth(self, guess, inside):
-        """The first channels of a guess at x0 [C, H, W], smoothed."""
-        return smooth_inside(guess[: self.config["form_channels"]], inside[None].float(), self.config["form_smooth"])
+    def smooth(self, x, inside, sigma=None):
+        """The first channels of x [C, H, W], smoothed over the cells inside."""
+        sigma = sigma or self.config["form_smooth"]
+        return smooth_inside(x[: self.config["form_channels"]], inside[None].float(), sigma)
 
     def form(self, i, guess, inside):
         """The network's part of a guess for label i: smooth, moved towards the exemplar's colour, and drawn to what
         lies around the area where that has a colour that the label can have. So a fill of what is there already meets
         it without a step, and brick in a meadow does not turn green."""
         n = self.config["form_channels"]
+        sigma = self.config["form_smooth_of"].get(self.labels[i], self.config["form_smooth"])
         guess = guess[:n]
         shift = self.mean(self.chosen[i]) - guess[:, inside].mean(1)
         guess = guess + self.config["own_colour"] * shift[:, None, None]
         colours = torch.stack([self.mean(e) for e in self.candidates[i]])
-        distance = (self.outside - colours[:, :, None, None]).square().sum(1).amin(0)
+        outside = self.smooth(self.known, ~self.inside, sigma)
+        distance = (outside - colours[:, :, None, None]).square().sum(1).amin(0)
         fits = (-distance / (2 * self.config["around_alike"] ** 2)).exp()
         weight = (inside + self.config["around_weight"] * fits * ~self.inside)[None]
-        return smooth_inside(torch.where(self.inside, guess, self.known[:n]), weight, self.config["form_smooth"])
+        return smooth_inside(torch.where(self.inside, guess, self.known[:n]), weight, sigma)
 
     def areas(self, guess):
         """-> for each label its cells [H, W]."""
@@ -194,7 +198,7 @@ class Memory:
     def recall(self, caption, mask, known, seed):
         """-> Recall of what the caption names, or None."""
         labels = self.labels_of(caption)
-        return Recall([self.exemplars[l] for l in labels], mask, known, seed, self.config) if labels else None
+        return Recall({l: self.exemplars[l] for l in labels}, mask, known, seed, self.config) if labels else None
 
 
 def selection(path=os.path.join(HERE, "exemplars.tsv")):

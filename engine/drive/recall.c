@@ -35,6 +35,7 @@ typedef struct
 {
   const gchar *label;
   gfloat      *mean;               /* of the means of its exemplars, [form channels] */
+  PalSmooth    smooth;             /* of its form */
   gfloat      *around;             /* [height, width]: how much a cell that is not painted
                                     * draws the form */
   PalPatches   patches;            /* of its exemplar, chosen when it is first needed */
@@ -53,7 +54,7 @@ struct _PalRecall
   gfloat                    vote[PAL_N_VOTES];
 
   gint                      width, height;
-  PalSmooth                 smooth;
+  PalSmooth                 smooth;           /* by which the cells are shared out */
   guint8                   *painted;          /* [height, width]: 1 where painted */
   guint8                   *area;             /* [height, width]: 1 where of the source at hand */
   guint8                   *owner;            /* [height, width]: the source of a painted cell */
@@ -122,7 +123,10 @@ unplace (PalRecall *recall)
   g_clear_pointer (&recall->votes, g_free);
   pal_smooth_clear (&recall->smooth);
   for (guint i = 0; i < recall->n_sources; i++)
-    g_clear_pointer (&recall->sources[i].around, g_free);
+    {
+      pal_smooth_clear (&recall->sources[i].smooth);
+      g_clear_pointer (&recall->sources[i].around, g_free);
+    }
 }
 
 void
@@ -166,18 +170,33 @@ weigh_around (PalRecall *recall)
 
   for (gsize i = 0; i < n; i++)
     recall->weight[i] = recall->painted[i] ? 0.0f : 1.0f;
-  pal_smooth_run (&recall->smooth, recall->known, config->form_channels, recall->weight,
-                  recall->form);
 
   for (guint k = 0; k < recall->n_sources; k++)
-    for (gsize i = 0; i < n; i++)
-      {
-        const gfloat *colour = recall->form + i * (gsize) config->form_channels;
-        gdouble off = pal_exemplars_distance (recall->exemplars, recall->sources[k].label, colour);
+    {
+      Source *source = &recall->sources[k];
 
-        recall->sources[k].around[i] =
-          recall->weight[i] * (gfloat) (config->around_weight * exp (-off / spread));
-      }
+      pal_smooth_run (&source->smooth, recall->known, config->form_channels, recall->weight,
+                      recall->form);
+      for (gsize i = 0; i < n; i++)
+        {
+          const gfloat *colour = recall->form + i * (gsize) config->form_channels;
+          gdouble off = pal_exemplars_distance (recall->exemplars, source->label, colour);
+
+          source->around[i] =
+            recall->weight[i] * (gfloat) (config->around_weight * exp (-off / spread));
+        }
+    }
+}
+
+static gboolean
+init_smooth (PalRecall *recall, PalSmooth *smooth, gdouble sigma, GError **error)
+{
+  if (pal_smooth_init (smooth, recall->width, recall->height, sigma))
+    return TRUE;
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
+               "not enough memory to smooth latents; choose a smaller region");
+  return FALSE;
 }
 
 static gboolean
@@ -188,17 +207,17 @@ reserve_all (PalRecall *recall, gsize n_painted, GError **error)
   gsize formed = (gsize) recall->config->form_channels;
 
   for (guint i = 0; i < recall->n_sources; i++)
-    if (! pal_recall_reserve (&recall->sources[i].around, n, 1, error))
-      return FALSE;
-
-  if (! pal_smooth_init (&recall->smooth, recall->width, recall->height,
-                         recall->config->form_smooth))
     {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY, "not enough memory to smooth latents");
-      return FALSE;
+      Source *source = &recall->sources[i];
+      gdouble sigma = pal_exemplars_smooth (recall->exemplars, source->label);
+
+      if (! pal_recall_reserve (&source->around, n, 1, error) ||
+          ! init_smooth (recall, &source->smooth, sigma, error))
+        return FALSE;
     }
 
-  return pal_recall_reserve (&recall->clean, n, channels, error) &&
+  return init_smooth (recall, &recall->smooth, recall->config->form_smooth, error) &&
+         pal_recall_reserve (&recall->clean, n, channels, error) &&
          pal_recall_reserve (&recall->known, n, formed, error) &&
          pal_recall_reserve (&recall->guess, n, formed, error) &&
          pal_recall_reserve (&recall->form, n, formed, error) &&
@@ -243,7 +262,7 @@ pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask
 /* form = the guess at the area, smoothed, moved towards the exemplar's colour, and drawn to
  * what lies around. */
 static void
-shape_form (PalRecall *recall, const Source *source)
+shape_form (PalRecall *recall, Source *source)
 {
   gsize n = (gsize) recall->width * (gsize) recall->height;
   gsize kept = (gsize) recall->config->form_channels;
@@ -267,7 +286,7 @@ shape_form (PalRecall *recall, const Source *source)
   for (gsize i = 0; i < n; i++)
     recall->weight[i] = recall->area[i] ? 1.0f : source->around[i];
 
-  pal_smooth_run (&recall->smooth, recall->form, (gint) kept, recall->weight, recall->form);
+  pal_smooth_run (&source->smooth, recall->form, (gint) kept, recall->weight, recall->form);
 }
 
 /* Gives each painted cell to the source whose mean is nearest to the guess around it. */

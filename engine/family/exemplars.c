@@ -13,6 +13,10 @@
 /* Sides of the exemplars, in cells: more would only be slow. */
 #define MAX_SIDE 256
 
+/* Deviations of Gaussians, in cells. */
+#define LEAST_SMOOTH 0.1
+#define MOST_SMOOTH 64.0
+
 typedef struct
 {
   gchar *text, *label;
@@ -24,6 +28,7 @@ struct _PalExemplars
   PalWeights        *weights;
   gfloat            *scale;        /* [L] */
   GArray            *words;        /* of Word */
+  GHashTable        *smooth;       /* label to gdouble*, of those with their own */
   GArray            *exemplars;    /* of PalExemplar, those of one label side by side */
 };
 
@@ -49,6 +54,7 @@ void
 pal_exemplars_free (PalExemplars *exemplars)
 {
   g_array_unref (exemplars->words);
+  g_hash_table_unref (exemplars->smooth);
   g_array_unref (exemplars->exemplars);
   g_clear_pointer (&exemplars->weights, pal_weights_unref);
   g_free (exemplars->scale);
@@ -117,9 +123,9 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
 
   if (form < 1 || form > config->channels)
     return refuse (json, "form_channels", "a number of the codec's channels", error);
-  if (config->form_smooth < 0.1 || config->form_smooth > 64.0)
+  if (config->form_smooth < LEAST_SMOOTH || config->form_smooth > MOST_SMOOTH)
     return refuse (json, "form_smooth", "0.1 to 64 cells", error);
-  if (config->vote_smooth < 0.1 || config->vote_smooth > 64.0)
+  if (config->vote_smooth < LEAST_SMOOTH || config->vote_smooth > MOST_SMOOTH)
     return refuse (json, "vote_smooth", "0.1 to 64 cells", error);
   if (config->around_weight < 0.0 || config->around_weight > 1000.0)
     return refuse (json, "around_weight", "0 to 1000", error);
@@ -259,6 +265,34 @@ read_words (PalExemplars *e, const PalJson *json, GError **error)
   return TRUE;
 }
 
+/* Labels whose form is smoothed in another way. */
+static gboolean
+read_smooth (PalExemplars *e, const PalJson *json, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (PalJson) object = pal_json_object (json, "form_smooth_of", &local);
+  g_auto (GStrv) labels = object ? pal_json_fields (object) : NULL;
+
+  if (local)
+    {
+      g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+
+  for (guint i = 0; labels && labels[i]; i++)
+    {
+      gdouble sigma = 0.0;
+
+      if (! pal_json_double (object, labels[i], &sigma, error))
+        return FALSE;
+      if (sigma < LEAST_SMOOTH || sigma > MOST_SMOOTH)
+        return refuse (object, labels[i], "0.1 to 64 cells", error);
+      g_hash_table_insert (e->smooth, g_strdup (labels[i]), g_memdup2 (&sigma, sizeof sigma));
+    }
+
+  return TRUE;
+}
+
 PalExemplars *
 pal_exemplars_open (const gchar *folder, gint64 channels, GError **error)
 {
@@ -268,6 +302,7 @@ pal_exemplars_open (const gchar *folder, gint64 channels, GError **error)
 
   e->config.channels = (gint) channels;
   e->words = g_array_new (FALSE, FALSE, sizeof (Word));
+  e->smooth = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   e->exemplars = g_array_new (FALSE, FALSE, sizeof (PalExemplar));
   g_array_set_clear_func (e->words, word_clear);
   g_array_set_clear_func (e->exemplars, exemplar_clear);
@@ -277,7 +312,8 @@ pal_exemplars_open (const gchar *folder, gint64 channels, GError **error)
     return NULL;
 
   e->weights = pal_weights_open_folder (folder, "exemplars", error);
-  if (! e->weights || ! read_scale (e, error) || ! read_words (e, json, error))
+  if (! e->weights || ! read_scale (e, error) || ! read_words (e, json, error) ||
+      ! read_smooth (e, json, error))
     return NULL;
 
   return g_steal_pointer (&e);
@@ -375,6 +411,14 @@ pal_exemplars_mean (const PalExemplars *e, const gchar *label, gfloat *out)
         sum += (gdouble) ((const PalExemplar *) kept->pdata[i])->mean[c];
       out[c] = (gfloat) (sum / (gdouble) kept->len);
     }
+}
+
+gdouble
+pal_exemplars_smooth (const PalExemplars *e, const gchar *label)
+{
+  const gdouble *own = g_hash_table_lookup (e->smooth, label);
+
+  return own ? *own : e->config.form_smooth;
 }
 
 static gdouble

@@ -27,7 +27,8 @@ typedef struct
 {
   gint             channels;       /* L */
   gint             form_channels;  /* of the first ones the denoiser decides the coarse part */
-  gdouble          form_smooth;    /* cells: deviation of the Gaussian that is coarse */
+  gdouble          form_smooth;    /* cells: deviation of the Gaussian that is coarse, unless
+                                    * the label has its own: pal_exemplars_smooth () */
   gdouble          around_weight;  /* of a cell around the painted ones whose colour fits */
   gdouble          around_alike;   /* latents: deviation of the Gaussian by which it fits */
   gdouble          own_colour;     /* share of the way that the form goes to the exemplar's mean */
@@ -62,6 +63,9 @@ guint                     pal_exemplars_labels (const PalExemplars *exemplars,
 /* out: [form_channels], the mean of the means of a label's exemplars. */
 void                      pal_exemplars_mean   (const PalExemplars *exemplars, const gchar *label,
                                                 gfloat *out);
+
+/* Deviation in cells of the Gaussian that smooths the form of a label. */
+gdouble                   pal_exemplars_smooth (const PalExemplars *exemplars, const gchar *label);
 
 /* Squared distance of form [form_channels] to the nearest mean of the label's exemplars. */
 gdouble                   pal_exemplars_distance (const PalExemplars *exemplars,
