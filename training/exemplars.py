@@ -33,6 +33,9 @@ CONFIG = {
     "around_weight": 8.0, "around_alike": 1.5, "own_colour": 0.4,
     # From coarse to fine: above this noise level, patches of this many cells' side compared by the first channels.
     "stage_above": [0.66, 0.33, 0.0], "stage_side": [7, 5, 3], "stage_channels": [6, 12, 32],
+    # Of two labels, one of these lies rather above the other: its squared distance falls by this from the area's middle
+    # to half its height above.
+    "above": list(samples.SKIES), "tilt": 40.0,
     # An exemplar's cell is voted for by the 3x3 patches that hold it, weighted by a Gaussian of this deviation.
     "vote_smooth": 0.5,
     # One of this many exemplars whose mean comes nearest to the network's first guess; the seed says which.
@@ -140,6 +143,12 @@ class Recall:
         if len(self.candidates) == 1:
             return [self.inside]
         distance = (self.smooth(guess, self.inside) - self.means[:, :, None, None]).square().sum(1)
+        rows = self.inside.any(1).nonzero()[:, 0]
+        first, last = int(rows[0]), int(rows[-1])
+        slope = (2 * torch.arange(len(guess[0])) - first - last) / (last - first + 1)
+        for i, label in enumerate(self.labels):
+            if label in self.config["above"]:
+                distance[i] += self.config["tilt"] * slope[:, None]
         nearest = distance.argmin(0)
         return [self.inside & (nearest == i) for i in range(len(self.candidates))]
 

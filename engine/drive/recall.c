@@ -55,6 +55,7 @@ struct _PalRecall
 
   gint                      width, height;
   PalSmooth                 smooth;           /* by which the cells are shared out */
+  gint                      first_row, last_row;   /* with painted cells */
   guint8                   *painted;          /* [height, width]: 1 where painted */
   guint8                   *area;             /* [height, width]: 1 where of the source at hand */
   guint8                   *owner;            /* [height, width]: the source of a painted cell */
@@ -245,7 +246,12 @@ pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask
   for (gsize i = 0; i < n; i++)
     {
       recall->painted[i] = ! mask || ! known || mask[i] > 0.0f;
-      n_painted += recall->painted[i];
+      if (! recall->painted[i])
+        continue;
+
+      recall->last_row = (gint) (i / (gsize) width);
+      if (n_painted++ == 0)
+        recall->first_row = recall->last_row;
     }
 
   if (! reserve_all (recall, n_painted, error))
@@ -289,6 +295,16 @@ shape_form (PalRecall *recall, Source *source)
   pal_smooth_run (&source->smooth, recall->form, (gint) kept, recall->weight, recall->form);
 }
 
+/* What a row adds to the squared distance of a label that lies above others: it grows
+ * downwards from -tilt to tilt over the painted rows. */
+static gdouble
+tilt_at (const PalRecall *recall, gint row)
+{
+  gint slope = 2 * row - recall->first_row - recall->last_row;
+
+  return recall->config->tilt * slope / (recall->last_row - recall->first_row + 1);
+}
+
 /* Gives each painted cell to the source whose mean is nearest to the guess around it. */
 static void
 share_out (PalRecall *recall)
@@ -308,7 +324,8 @@ share_out (PalRecall *recall)
 
       for (guint k = 0; k < recall->n_sources; k++)
         {
-          gdouble distance = 0.0;
+          gboolean above = pal_exemplars_above (recall->exemplars, recall->sources[k].label);
+          gdouble distance = above ? tilt_at (recall, i / recall->width) : 0.0;
 
           for (gint c = 0; c < kept; c++)
             distance += pow (recall->form[i * kept + c] - recall->sources[k].mean[c], 2.0);

@@ -29,6 +29,7 @@ struct _PalExemplars
   gfloat            *scale;        /* [L] */
   GArray            *words;        /* of Word */
   GHashTable        *smooth;       /* label to gdouble*, of those with their own */
+  gchar            **above;        /* labels, or NULL */
   GArray            *exemplars;    /* of PalExemplar, those of one label side by side */
 };
 
@@ -55,6 +56,7 @@ pal_exemplars_free (PalExemplars *exemplars)
 {
   g_array_unref (exemplars->words);
   g_hash_table_unref (exemplars->smooth);
+  g_strfreev (exemplars->above);
   g_array_unref (exemplars->exemplars);
   g_clear_pointer (&exemplars->weights, pal_weights_unref);
   g_free (exemplars->scale);
@@ -118,6 +120,7 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
       ! pal_json_double (json, "around_weight", &config->around_weight, error) ||
       ! pal_json_double (json, "around_alike", &config->around_alike, error) ||
       ! pal_json_double (json, "own_colour", &config->own_colour, error) ||
+      ! pal_json_double (json, "tilt", &config->tilt, error) ||
       ! pal_json_int (json, "nearest", &nearest, error))
     return FALSE;
 
@@ -133,6 +136,8 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
     return refuse (json, "around_alike", "0.01 to 1000", error);
   if (config->own_colour < 0.0 || config->own_colour > 1.0)
     return refuse (json, "own_colour", "0 to 1", error);
+  if (config->tilt < 0.0 || config->tilt > 1e6)
+    return refuse (json, "tilt", "0 to 1000000", error);
   if (nearest < 1 || nearest > 64)
     return refuse (json, "nearest", "1 to 64", error);
 
@@ -313,7 +318,7 @@ pal_exemplars_open (const gchar *folder, gint64 channels, GError **error)
 
   e->weights = pal_weights_open_folder (folder, "exemplars", error);
   if (! e->weights || ! read_scale (e, error) || ! read_words (e, json, error) ||
-      ! read_smooth (e, json, error))
+      ! read_smooth (e, json, error) || ! pal_json_strings (json, "above", &e->above, error))
     return NULL;
 
   return g_steal_pointer (&e);
@@ -419,6 +424,12 @@ pal_exemplars_smooth (const PalExemplars *e, const gchar *label)
   const gdouble *own = g_hash_table_lookup (e->smooth, label);
 
   return own ? *own : e->config.form_smooth;
+}
+
+gboolean
+pal_exemplars_above (const PalExemplars *e, const gchar *label)
+{
+  return e->above && g_strv_contains ((const gchar *const *) e->above, label);
 }
 
 static gdouble

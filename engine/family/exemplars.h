@@ -32,6 +32,7 @@ typedef struct
   gdouble          around_weight;  /* of a cell around the painted ones whose colour fits */
   gdouble          around_alike;   /* latents: deviation of the Gaussian by which it fits */
   gdouble          own_colour;     /* share of the way that the form goes to the exemplar's mean */
+  gdouble          tilt;           /* by which a label that lies above others is preferred there */
   gdouble          vote_smooth;    /* cells: of the Gaussian that weighs votes of patches */
   gint             nearest;        /* the seed chooses among so many */
   guint            n_stages;
@@ -66,6 +67,9 @@ void                      pal_exemplars_mean   (const PalExemplars *exemplars, c
 
 /* Deviation in cells of the Gaussian that smooths the form of a label. */
 gdouble                   pal_exemplars_smooth (const PalExemplars *exemplars, const gchar *label);
+
+/* Whether a label lies above others, as a sky does. */
+gboolean                  pal_exemplars_above  (const PalExemplars *exemplars, const gchar *label);
 
 /* Squared distance of form [form_channels] to the nearest mean of the label's exemplars. */
 gdouble                   pal_exemplars_distance (const PalExemplars *exemplars,

@@ -21,6 +21,7 @@ static const gchar *const names[] = { "grass.0", "grass.1", "grass.2", "night sk
 static const gchar good[] =
   "{\"form_channels\": 1, \"stage_above\": [0.5, 0], \"stage_side\": [3, 3], "
   "\"stage_channels\": [1, 2], \"nearest\": 2, \"form_smooth_of\": {\"sky\": 9}, "
+  "\"above\": [\"sky\"], \"tilt\": 3, "
   "\"words\": {\"grass\": \"grass\", \"lawn\": \"grass\", \"sky\": \"sky\", \"sand\": \"sand\", "
   "\"night sky\": \"night sky\"}}";
 
@@ -136,6 +137,8 @@ test_choice (void)
   g_assert_cmpfloat (nearest->mean[1], ==, 120.0f);
   g_assert_cmpfloat (next->mean[0], ==, 15.0f);
 
+  g_assert_true (pal_exemplars_above (exemplars, "sky"));
+  g_assert_false (pal_exemplars_above (exemplars, "grass"));
   g_assert_cmpfloat (pal_exemplars_smooth (exemplars, "sky"), ==, 9.0);
   g_assert_cmpfloat (pal_exemplars_smooth (exemplars, "grass"), ==, 4.0);
   g_assert_cmpfloat (pal_exemplars_distance (exemplars, "grass", &form), ==, 1.0);
@@ -167,6 +170,7 @@ static const Wrong wrong[] = {
     "stage_channels" },
   { "too small", "\"stage_side\": [3, 3]", "\"stage_side\": [5, 3]", PAL_ERROR_WEIGHT,
     "\"grass.0\" must be I8 of [5" },
+  { "tilt", "\"tilt\": 3", "\"tilt\": -3", PAL_ERROR_FORMAT, "\"tilt\"" },
   { "smooth", "\"sky\": 9", "\"sky\": 100", PAL_ERROR_FORMAT, "\"sky\"" },
   { "weight", "\"nearest\"", "\"around_weight\": -1, \"nearest\"", PAL_ERROR_FORMAT,
     "around_weight" },
