@@ -17,16 +17,19 @@ import export
 import pack
 import samples
 import sheet
+import styles
 
 SIZE = 256
 LIMIT_BYTES = 1_500_000
 HOLE = 0.15         # grey of a hole in the sheet
+FEATHER = 3         # px, of the selection's edge, as people feather it
+LEAST = 1 / 64      # selected less than this is not painted, as in the program
 
 # photograph, where its square part lies from left (0) to right (1), hole (left, top, right, bottom in shares; ellipse
 # or box), prompt
 FILLS = (
     ("photo/meadow/66268e7b48.webp", 0.5, ("box", 0.06, 0.66, 0.94, 0.97), "water"),
-    ("photo/mountain/85881b53de.webp", 0.5, ("box", 0.06, 0.03, 0.94, 0.30), "sunset"),
+    ("photo/mountain/85881b53de.webp", 0.5, ("box", 0.06, 0.03, 0.94, 0.30), "cloudy sky"),
     ("photo/desert/beed5bc6a2.webp", 0.5, ("ellipse", 0.20, 0.60, 0.85, 0.97), "grass"),
     ("photo/building/f4a6bf48b9.webp", 0.5, ("box", 0.28, 0.03, 0.78, 0.34), "stormy sky"),
     ("photo/building/f8427c0957.webp", 0.5, ("ellipse", 0.28, 0.40, 0.72, 0.88), "brick wall"),
@@ -67,13 +70,15 @@ def hole(shape, left, top, right, bottom):
 
 
 def fills(items, painter, options, seed):
-    """-> groups of sheet.gallery: with the hole, other methods, ours."""
+    """-> groups of sheet.gallery: with the hole, other methods, ours, all laid over through the same soft selection."""
     out = []
     for file, across, (shape, *box), prompt in FILLS:
-        x, mask = square(items, file, across), hole(shape, *box)
-        ours = painter.fill(x[None], mask[None], [prompt], seed=seed, **options)[0]
-        others = [method(x, mask) * mask + x * (1 - mask) for method in baselines.METHODS.values()]
-        out.append((f"“{prompt}”", [x * (1 - mask) + HOLE * mask, *others, ours]))
+        x, selection = square(items, file, across), styles.blur(hole(shape, *box), FEATHER)
+        mask = (selection >= LEAST).float()
+        ours = painter.paint((x * (1 - mask))[None], mask[None], [prompt], seed=seed, **options)[0]
+        made = [*(method(x, mask) for method in baselines.METHODS.values()), ours]
+        joined = [y * selection + x * (1 - selection) for y in made]
+        out.append((f"“{prompt}”", [x * (1 - mask) + HOLE * mask, *joined]))
     return out
 
 
