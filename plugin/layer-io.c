@@ -364,16 +364,28 @@ write_pixels (const PalCapture *capture, const PalImage *result, GimpLayer *laye
 /* GIMP would convert all that the layer covers to linear light and back, which is
  * exact up to 16 bit and in half floats. Finer pixels are to stay bit-equal where
  * the mask is black, so they are composited as they are encoded. */
+static const struct
+{
+  GimpPrecision       precision;
+  GimpLayerColorSpace space;
+} composite_spaces[] = {
+  { GIMP_PRECISION_U32_NON_LINEAR, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR },
+  { GIMP_PRECISION_U32_PERCEPTUAL, GIMP_LAYER_COLOR_SPACE_RGB_PERCEPTUAL },
+  { GIMP_PRECISION_FLOAT_NON_LINEAR, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR },
+  { GIMP_PRECISION_FLOAT_PERCEPTUAL, GIMP_LAYER_COLOR_SPACE_RGB_PERCEPTUAL },
+  { GIMP_PRECISION_DOUBLE_NON_LINEAR, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR },
+  { GIMP_PRECISION_DOUBLE_PERCEPTUAL, GIMP_LAYER_COLOR_SPACE_RGB_PERCEPTUAL },
+};
+
 static void
 set_composite_space (GimpLayer *layer, GimpPrecision precision)
 {
-  if (precision != GIMP_PRECISION_U32_NON_LINEAR &&
-      precision != GIMP_PRECISION_FLOAT_NON_LINEAR &&
-      precision != GIMP_PRECISION_DOUBLE_NON_LINEAR)
-    return;
-
-  gimp_layer_set_composite_space (layer, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR);
-  gimp_layer_set_blend_space (layer, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR);
+  for (gsize i = 0; i < G_N_ELEMENTS (composite_spaces); i++)
+    if (composite_spaces[i].precision == precision)
+      {
+        gimp_layer_set_composite_space (layer, composite_spaces[i].space);
+        gimp_layer_set_blend_space (layer, composite_spaces[i].space);
+      }
 }
 
 static gboolean
