@@ -328,7 +328,8 @@ share_out (PalRecall *recall)
           gdouble distance = above ? tilt_at (recall, i / recall->width) : 0.0;
 
           for (gint c = 0; c < kept; c++)
-            distance += pow (recall->form[i * kept + c] - recall->sources[k].mean[c], 2.0);
+            distance += pow ((gdouble) recall->form[i * kept + c] -
+                             (gdouble) recall->sources[k].mean[c], 2.0);
           if (distance < least)
             {
               least = distance;

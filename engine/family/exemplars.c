@@ -439,7 +439,7 @@ distance (const PalExemplars *e, const PalExemplar *exemplar, const gfloat *form
 
   for (gint c = 0; c < e->config.form_channels; c++)
     {
-      gdouble d = exemplar->mean[c] - form[c];
+      gdouble d = (gdouble) exemplar->mean[c] - (gdouble) form[c];
 
       sum += d * d;
     }
