@@ -16,6 +16,7 @@
 
 #include "base/debug.h"
 #include "base/random.h"
+#include "drive/floats.h"
 #include "drive/windows.h"
 
 typedef struct
@@ -56,21 +57,6 @@ loop_clear (Loop *loop)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Loop, loop_clear)
 
 static gboolean
-alloc_floats (gfloat  **out,
-              gsize     n,
-              GError  **error)
-{
-  *out = pal_try_alloc (n * sizeof (gfloat));
-  if (*out)
-    return TRUE;
-
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory for latents: %" G_GSIZE_FORMAT " bytes", n * sizeof (gfloat));
-
-  return FALSE;
-}
-
-static gboolean
 check_conditions (const PalDiffusion  *d,
                   GError             **error)
 {
@@ -96,8 +82,8 @@ join_conditions (Loop    *loop,
   gsize               per_text = (gsize) (d->cond->tokens * d->cond->channels);
   gsize               labels   = (gsize) d->cond->vector_channels;
 
-  if (! alloc_floats (&loop->context, per_text * batch, error) ||
-      (labels > 0 && ! alloc_floats (&loop->vector, labels * batch, error)))
+  if (! pal_floats_new (&loop->context, per_text * batch, error) ||
+      (labels > 0 && ! pal_floats_new (&loop->vector, labels * batch, error)))
     return FALSE;
 
   for (gsize b = 0; b < batch; b++)
@@ -127,12 +113,12 @@ loop_init (Loop                *loop,
   inputs        = batch * loop->pixels * (gsize) loop->denoiser->in_channels;
 
   if (! check_conditions (d, error) ||
-      ! alloc_floats (&loop->noise, loop->n, error) ||
-      ! alloc_floats (&loop->fresh, loop->n, error) ||
-      ! alloc_floats (&loop->known, loop->n, error) ||
-      ! alloc_floats (&loop->guided, loop->n, error) ||
-      ! alloc_floats (&loop->output, loop->n * batch, error) ||
-      ! alloc_floats (&loop->input, inputs, error) ||
+      ! pal_floats_new (&loop->noise, loop->n, error) ||
+      ! pal_floats_new (&loop->fresh, loop->n, error) ||
+      ! pal_floats_new (&loop->known, loop->n, error) ||
+      ! pal_floats_new (&loop->guided, loop->n, error) ||
+      ! pal_floats_new (&loop->output, loop->n * batch, error) ||
+      ! pal_floats_new (&loop->input, inputs, error) ||
       ! join_conditions (loop, error))
     return FALSE;
 
@@ -146,8 +132,8 @@ loop_init (Loop                *loop,
         return FALSE;
       }
 
-  return alloc_floats (&loop->tile_in, inputs, error) &&
-         alloc_floats (&loop->tile_out, loop->n * batch, error);
+  return pal_floats_new (&loop->tile_in, inputs, error) &&
+         pal_floats_new (&loop->tile_out, loop->n * batch, error);
 }
 
 /* [noisy L, mask 1, masked image L] or [noisy L], the same for all of the batch. */
@@ -404,7 +390,7 @@ draw_from_random (gpointer   data,
   gsize              pixels = (gsize) width * (gsize) height, l = (gsize) channels;
   g_autofree gfloat *planes = NULL;
 
-  if (! alloc_floats (&planes, pixels * l, error))
+  if (! pal_floats_new (&planes, pixels * l, error))
     return FALSE;
 
   pal_random_normal (data, planes, pixels * l);

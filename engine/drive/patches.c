@@ -3,23 +3,7 @@
 
 #include "drive/patches.h"
 
-#include <string.h>
-
-#include "base/debug.h"
-#include "base/error.h"
-
-gboolean
-pal_recall_reserve (gfloat **out, gsize n, gsize each, GError **error)
-{
-  *out = pal_try_alloc (n * each * sizeof (gfloat));
-  if (*out)
-    return TRUE;
-
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory to recall detail (%" G_GSIZE_FORMAT " MiB); choose a smaller "
-               "region", n * each * sizeof (gfloat) >> 20);
-  return FALSE;
-}
+#include "drive/floats.h"
 
 gint
 pal_patches_row (const PalExemplarsConfig *config)
@@ -71,18 +55,16 @@ pal_patches_stage (PalPatches *patches, guint nth, GError **error)
   if (stage->values)
     return stage;
 
-  if (! pal_recall_reserve (&cells, (gsize) exemplar->width * (gsize) exemplar->height,
-                            (gsize) config->channels, error) ||
-      ! pal_recall_reserve (&stage->keys, n, row, error) ||
-      ! pal_recall_reserve (&stage->values, n, row, error))
+  if (! pal_floats_new (&cells, (gsize) exemplar->width * (gsize) exemplar->height *
+                        (gsize) config->channels, error) ||
+      ! pal_floats_new (&stage->keys, n * row, error) ||
+      ! pal_floats_new (&stage->values, n * row, error))
     {
       g_clear_pointer (&stage->keys, g_free);
       return NULL;
     }
 
   pal_exemplars_read (patches->exemplars, exemplar, cells);
-  memset (stage->keys, 0, n * row * sizeof (gfloat));
-  memset (stage->values, 0, n * row * sizeof (gfloat));
   stage->n_patches = (gint) n;
 
   for (gint i = 0; i < stage->n_patches; i++)

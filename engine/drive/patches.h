@@ -30,7 +30,4 @@ gint                 pal_patches_row   (const PalExemplarsConfig *config);
 const PalPatchStage *pal_patches_stage (PalPatches *patches, guint nth, GError **error);
 void                 pal_patches_clear (PalPatches *patches);
 
-/* n * each floats, or FALSE and an error. */
-gboolean             pal_recall_reserve (gfloat **out, gsize n, gsize each, GError **error);
-
 #endif

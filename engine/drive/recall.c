@@ -21,6 +21,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "drive/floats.h"
 #include "drive/patches.h"
 #include "drive/smooth.h"
 
@@ -33,12 +34,11 @@
 /* One label of the prompt. */
 typedef struct
 {
-  const gchar *label;
-  gfloat      *mean;               /* of the means of its exemplars, [form channels] */
-  PalSmooth    smooth;             /* of its form */
-  gfloat      *around;             /* [height, width]: how much a cell that is not painted
+  const PalExemplarLabel *label;
+  PalSmooth               smooth;  /* of its form */
+  gfloat                 *around;  /* [height, width]: how much a cell that is not painted
                                     * draws the form */
-  PalPatches   patches;            /* of its exemplar, chosen when it is first needed */
+  PalPatches              patches; /* of its exemplar, chosen when it is first needed */
 } Source;
 
 struct _PalRecall
@@ -74,7 +74,7 @@ PalRecall *
 pal_recall_new (PalModel *model, const gchar *prompt, guint64 seed)
 {
   const PalExemplars *exemplars = pal_model_exemplars (model);
-  const gchar *labels[PAL_EXEMPLARS_MAX_LABELS];
+  const PalExemplarLabel *labels[PAL_EXEMPLARS_MAX_LABELS];
   guint n = exemplars && prompt ? pal_exemplars_labels (exemplars, prompt, labels) : 0;
   PalRecall *recall;
   gfloat side[PAL_VOTE];
@@ -93,9 +93,7 @@ pal_recall_new (PalModel *model, const gchar *prompt, guint64 seed)
   for (guint i = 0; i < n; i++)
     {
       recall->sources[i].label = labels[i];
-      recall->sources[i].mean = g_new (gfloat, recall->config->form_channels);
       recall->sources[i].patches.exemplars = exemplars;
-      pal_exemplars_mean (exemplars, labels[i], recall->sources[i].mean);
     }
 
   pal_gaussian (recall->config->vote_smooth, PAL_VOTE / 2, side);
@@ -135,10 +133,7 @@ pal_recall_free (PalRecall *recall)
 {
   unplace (recall);
   for (guint i = 0; i < recall->n_sources; i++)
-    {
-      g_free (recall->sources[i].mean);
-      pal_patches_clear (&recall->sources[i].patches);
-    }
+    pal_patches_clear (&recall->sources[i].patches);
   g_free (recall);
 }
 
@@ -190,17 +185,6 @@ weigh_around (PalRecall *recall)
 }
 
 static gboolean
-init_smooth (PalRecall *recall, PalSmooth *smooth, gdouble sigma, GError **error)
-{
-  if (pal_smooth_init (smooth, recall->width, recall->height, sigma))
-    return TRUE;
-
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory to smooth latents; choose a smaller region");
-  return FALSE;
-}
-
-static gboolean
 reserve_all (PalRecall *recall, gsize n_painted, GError **error)
 {
   gsize n = (gsize) recall->width * (gsize) recall->height;
@@ -210,23 +194,24 @@ reserve_all (PalRecall *recall, gsize n_painted, GError **error)
   for (guint i = 0; i < recall->n_sources; i++)
     {
       Source *source = &recall->sources[i];
-      gdouble sigma = pal_exemplars_smooth (recall->exemplars, source->label);
 
-      if (! pal_recall_reserve (&source->around, n, 1, error) ||
-          ! init_smooth (recall, &source->smooth, sigma, error))
+      if (! pal_floats_new (&source->around, n, error) ||
+          ! pal_smooth_init (&source->smooth, recall->width, recall->height,
+                             source->label->smooth, error))
         return FALSE;
     }
 
-  return init_smooth (recall, &recall->smooth, recall->config->form_smooth, error) &&
-         pal_recall_reserve (&recall->clean, n, channels, error) &&
-         pal_recall_reserve (&recall->known, n, formed, error) &&
-         pal_recall_reserve (&recall->guess, n, formed, error) &&
-         pal_recall_reserve (&recall->form, n, formed, error) &&
-         pal_recall_reserve (&recall->weight, n, 1, error) &&
-         pal_recall_reserve (&recall->queries, padded (n_painted), row, error) &&
-         pal_recall_reserve (&recall->found, padded (n_painted), row, error) &&
-         pal_recall_reserve (&recall->sum, n, channels, error) &&
-         pal_recall_reserve (&recall->votes, n, 1, error);
+  return pal_smooth_init (&recall->smooth, recall->width, recall->height,
+                          recall->config->form_smooth, error) &&
+         pal_floats_new (&recall->clean, n * channels, error) &&
+         pal_floats_new (&recall->known, n * formed, error) &&
+         pal_floats_new (&recall->guess, n * formed, error) &&
+         pal_floats_new (&recall->form, n * formed, error) &&
+         pal_floats_new (&recall->weight, n, error) &&
+         pal_floats_new (&recall->queries, padded (n_painted) * row, error) &&
+         pal_floats_new (&recall->found, padded (n_painted) * row, error) &&
+         pal_floats_new (&recall->sum, n * channels, error) &&
+         pal_floats_new (&recall->votes, n, error);
 }
 
 gboolean
@@ -257,7 +242,6 @@ pal_recall_place (PalRecall *recall, gint width, gint height, const gfloat *mask
   if (! reserve_all (recall, n_painted, error))
     return FALSE;
 
-  memset (recall->known, 0, n * (gsize) recall->config->form_channels * sizeof (gfloat));
   if (known)
     first_channels (recall, known, recall->known);
   weigh_around (recall);
@@ -324,12 +308,12 @@ share_out (PalRecall *recall)
 
       for (guint k = 0; k < recall->n_sources; k++)
         {
-          gboolean above = pal_exemplars_above (recall->exemplars, recall->sources[k].label);
-          gdouble distance = above ? tilt_at (recall, i / recall->width) : 0.0;
+          const PalExemplarLabel *label = recall->sources[k].label;
+          gdouble distance = label->above ? tilt_at (recall, i / recall->width) : 0.0;
 
           for (gint c = 0; c < kept; c++)
             distance += pow ((gdouble) recall->form[i * kept + c] -
-                             (gdouble) recall->sources[k].mean[c], 2.0);
+                             (gdouble) label->mean[c], 2.0);
           if (distance < least)
             {
               least = distance;

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#include "base/debug.h"
+#include "drive/floats.h"
 
 #define LEAST_TOTAL 1e-6f
 
@@ -21,19 +21,17 @@ pal_gaussian (gdouble sigma, gint radius, gfloat *out)
 }
 
 gboolean
-pal_smooth_init (PalSmooth *smooth, gint width, gint height, gdouble sigma)
+pal_smooth_init (PalSmooth *smooth, gint width, gint height, gdouble sigma, GError **error)
 {
-  gsize bytes = (gsize) width * (gsize) height * sizeof (gfloat);
+  gsize n = (gsize) width * (gsize) height;
 
   *smooth = (PalSmooth) { .width = width, .height = height, .reach = (gint) (3.0 * sigma) };
   smooth->kernel = g_new (gfloat, 2 * smooth->reach + 1);
   pal_gaussian (sigma, smooth->reach, smooth->kernel);
 
-  smooth->plane = pal_try_alloc (bytes);
-  smooth->scratch = pal_try_alloc (bytes);
-  smooth->total = pal_try_alloc (bytes);
-
-  return smooth->plane && smooth->scratch && smooth->total;
+  return pal_floats_new (&smooth->plane, n, error) &&
+         pal_floats_new (&smooth->scratch, n, error) &&
+         pal_floats_new (&smooth->total, n, error);
 }
 
 void

@@ -17,7 +17,8 @@ typedef struct
 void     pal_gaussian     (gdouble sigma, gint radius, gfloat *out);
 
 /* sigma in elements; FALSE when there is not enough memory. */
-gboolean pal_smooth_init  (PalSmooth *smooth, gint width, gint height, gdouble sigma);
+gboolean pal_smooth_init  (PalSmooth *smooth, gint width, gint height, gdouble sigma,
+                           GError **error);
 void     pal_smooth_clear (PalSmooth *smooth);
 
 /* out: [height, width, channels], the mean of values of that shape around each element,

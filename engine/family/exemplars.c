@@ -19,7 +19,8 @@
 
 typedef struct
 {
-  gchar *text, *label;
+  gchar                  *text;
+  const PalExemplarLabel *label;
 } Word;
 
 struct _PalExemplars
@@ -28,9 +29,7 @@ struct _PalExemplars
   PalWeights        *weights;
   gfloat            *scale;        /* [L] */
   GArray            *words;        /* of Word */
-  GHashTable        *smooth;       /* label to gdouble*, of those with their own */
-  gchar            **above;        /* labels, or NULL */
-  GArray            *exemplars;    /* of PalExemplar, those of one label side by side */
+  GPtrArray         *labels;       /* of PalExemplarLabel */
 };
 
 static void
@@ -39,25 +38,33 @@ word_clear (gpointer data)
   Word *word = data;
 
   g_free (word->text);
-  g_free (word->label);
 }
 
 static void
-exemplar_clear (gpointer data)
+exemplar_free (gpointer data)
 {
   PalExemplar *exemplar = data;
 
-  g_free (exemplar->label);
   g_free (exemplar->mean);
+  g_free (exemplar);
+}
+
+static void
+label_free (gpointer data)
+{
+  PalExemplarLabel *label = data;
+
+  g_free (label->name);
+  g_ptr_array_unref (label->exemplars);
+  g_free (label->mean);
+  g_free (label);
 }
 
 void
 pal_exemplars_free (PalExemplars *exemplars)
 {
   g_array_unref (exemplars->words);
-  g_hash_table_unref (exemplars->smooth);
-  g_strfreev (exemplars->above);
-  g_array_unref (exemplars->exemplars);
+  g_ptr_array_unref (exemplars->labels);
   g_clear_pointer (&exemplars->weights, pal_weights_unref);
   g_free (exemplars->scale);
   g_free (exemplars);
@@ -185,20 +192,34 @@ mean_of (const PalExemplars *e, const PalExemplar *exemplar)
   return mean;
 }
 
-/* All exemplars of a label, which needs one at least. */
-static gboolean
-add_label (PalExemplars *e, const gchar *label, GError **error)
+static PalExemplarLabel *
+find_label (const PalExemplars *e, const gchar *name)
 {
-  gint least = e->config.stages[0].side;
+  for (guint i = 0; i < e->labels->len; i++)
+    {
+      PalExemplarLabel *label = g_ptr_array_index (e->labels, i);
+
+      if (g_str_equal (label->name, name))
+        return label;
+    }
+
+  return NULL;
+}
+
+/* Reads exemplars until there is no more; the first is needed. */
+static gboolean
+read_exemplars (PalExemplars *e, PalExemplarLabel *label, GError **error)
+{
+  gint least = 0;
 
   for (guint i = 0; i < e->config.n_stages; i++)
     least = MAX (least, e->config.stages[i].side);
 
   for (guint i = 0;; i++)
     {
-      g_autofree gchar *name = g_strdup_printf ("%s.%u", label, i);
+      g_autofree gchar *name = g_strdup_printf ("%s.%u", label->name, i);
       const PalWeightView *view = pal_weights_find (e->weights, name);
-      PalExemplar exemplar;
+      PalExemplar *exemplar;
 
       if (! view && i > 0)
         return TRUE;
@@ -215,84 +236,99 @@ add_label (PalExemplars *e, const gchar *label, GError **error)
           return FALSE;
         }
 
-      exemplar = (PalExemplar) {
-        .label = g_strdup (label),
-        .height = (gint) view->shape.d[0],
-        .width = (gint) view->shape.d[1],
-        .cells = view->data,
-      };
-      exemplar.mean = mean_of (e, &exemplar);
-      g_array_append_val (e->exemplars, exemplar);
+      exemplar = g_new0 (PalExemplar, 1);
+      exemplar->height = (gint) view->shape.d[0];
+      exemplar->width = (gint) view->shape.d[1];
+      exemplar->cells = view->data;
+      exemplar->mean = mean_of (e, exemplar);
+      g_ptr_array_add (label->exemplars, exemplar);
     }
 }
 
-static gboolean
-has_label (const PalExemplars *e, const gchar *label)
+/* The label of a name, read when it is first met; NULL and an error. */
+static const PalExemplarLabel *
+need_label (PalExemplars *e, const gchar *name, GError **error)
 {
-  for (guint i = 0; i < e->exemplars->len; i++)
-    if (g_str_equal (g_array_index (e->exemplars, PalExemplar, i).label, label))
-      return TRUE;
+  PalExemplarLabel *label = find_label (e, name);
 
-  return FALSE;
+  if (label)
+    return label;
+
+  label = g_new0 (PalExemplarLabel, 1);
+  label->name = g_strdup (name);
+  label->exemplars = g_ptr_array_new_with_free_func (exemplar_free);
+  label->mean = g_new (gfloat, e->config.form_channels);
+  label->smooth = e->config.form_smooth;
+  g_ptr_array_add (e->labels, label);
+
+  if (! read_exemplars (e, label, error))
+    return NULL;
+
+  for (gint c = 0; c < e->config.form_channels; c++)
+    {
+      gdouble sum = 0.0;
+
+      for (guint i = 0; i < label->exemplars->len; i++)
+        sum += (gdouble) ((const PalExemplar *) label->exemplars->pdata[i])->mean[c];
+      label->mean[c] = (gfloat) (sum / (gdouble) label->exemplars->len);
+    }
+
+  return label;
 }
 
 static gboolean
 read_words (PalExemplars *e, const PalJson *json, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  g_autoptr (PalJson) words = pal_json_object (json, "words", &local);
-  g_auto (GStrv) texts = words ? pal_json_fields (words) : NULL;
+  g_autoptr (PalJson) words = NULL;
+  g_auto (GStrv) texts = NULL;
 
-  if (local)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
+  if (! pal_json_child (json, "words", &words, error))
+    return FALSE;
+
+  texts = words ? pal_json_fields (words) : NULL;
   if (! texts || ! texts[0])
     return refuse (json, "words", "an object from words to labels", error);
 
   for (guint i = 0; texts[i]; i++)
     {
-      Word word = { g_utf8_casefold (texts[i], -1), NULL };
+      g_autofree gchar *name = NULL;
+      Word word;
 
-      if (! pal_json_string (words, texts[i], &word.label, error))
-        {
-          word_clear (&word);
-          return FALSE;
-        }
-      g_array_append_val (e->words, word);
-      if (! word.label)
-        return refuse (words, texts[i], "the name of a label", error);
-      if (! has_label (e, word.label) && ! add_label (e, word.label, error))
+      if (! pal_json_string (words, texts[i], &name, error))
         return FALSE;
+      if (! name)
+        return refuse (words, texts[i], "the name of a label", error);
+
+      word.label = need_label (e, name, error);
+      if (! word.label)
+        return FALSE;
+      word.text = g_utf8_casefold (texts[i], -1);
+      g_array_append_val (e->words, word);
     }
 
   return TRUE;
 }
 
-/* Labels whose form is smoothed in another way. */
+/* What some labels have of their own; names of others are passed over. */
 static gboolean
-read_smooth (PalExemplars *e, const PalJson *json, GError **error)
+read_own (PalExemplars *e, const PalJson *json, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  g_autoptr (PalJson) object = pal_json_object (json, "form_smooth_of", &local);
-  g_auto (GStrv) labels = object ? pal_json_fields (object) : NULL;
+  g_autoptr (PalJson) smooth = NULL;
+  g_auto (GStrv) above = NULL;
 
-  if (local)
+  if (! pal_json_child (json, "form_smooth_of", &smooth, error) ||
+      ! pal_json_strings (json, "above", &above, error))
+    return FALSE;
+
+  for (guint i = 0; i < e->labels->len; i++)
     {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
+      PalExemplarLabel *label = g_ptr_array_index (e->labels, i);
 
-  for (guint i = 0; labels && labels[i]; i++)
-    {
-      gdouble sigma = 0.0;
-
-      if (! pal_json_double (object, labels[i], &sigma, error))
+      if (smooth && ! pal_json_double (smooth, label->name, &label->smooth, error))
         return FALSE;
-      if (sigma < LEAST_SMOOTH || sigma > MOST_SMOOTH)
-        return refuse (object, labels[i], "0.1 to 64 cells", error);
-      g_hash_table_insert (e->smooth, g_strdup (labels[i]), g_memdup2 (&sigma, sizeof sigma));
+      if (label->smooth < LEAST_SMOOTH || label->smooth > MOST_SMOOTH)
+        return refuse (smooth, label->name, "0.1 to 64 cells", error);
+      label->above = above && g_strv_contains ((const gchar *const *) above, label->name);
     }
 
   return TRUE;
@@ -307,10 +343,8 @@ pal_exemplars_open (const gchar *folder, gint64 channels, GError **error)
 
   e->config.channels = (gint) channels;
   e->words = g_array_new (FALSE, FALSE, sizeof (Word));
-  e->smooth = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  e->exemplars = g_array_new (FALSE, FALSE, sizeof (PalExemplar));
+  e->labels = g_ptr_array_new_with_free_func (label_free);
   g_array_set_clear_func (e->words, word_clear);
-  g_array_set_clear_func (e->exemplars, exemplar_clear);
 
   json = pal_json_load (path, error);
   if (! json || ! read_config (json, &e->config, error))
@@ -318,7 +352,7 @@ pal_exemplars_open (const gchar *folder, gint64 channels, GError **error)
 
   e->weights = pal_weights_open_folder (folder, "exemplars", error);
   if (! e->weights || ! read_scale (e, error) || ! read_words (e, json, error) ||
-      ! read_smooth (e, json, error) || ! pal_json_strings (json, "above", &e->above, error))
+      ! read_own (e, json, error))
     return NULL;
 
   return g_steal_pointer (&e);
@@ -361,7 +395,7 @@ part_of_longer (const GPtrArray *found, const gchar *text)
 }
 
 guint
-pal_exemplars_labels (const PalExemplars *e, const gchar *prompt, const gchar **labels)
+pal_exemplars_labels (const PalExemplars *e, const gchar *prompt, const PalExemplarLabel **labels)
 {
   g_autofree gchar *valid = g_utf8_make_valid (prompt, -1);
   g_autofree gchar *text = g_utf8_casefold (valid, -1);
@@ -379,7 +413,7 @@ pal_exemplars_labels (const PalExemplars *e, const gchar *prompt, const gchar **
 
       if (part_of_longer (found, word->text))
         continue;
-      while (known < n && ! g_str_equal (labels[known], word->label))
+      while (known < n && labels[known] != word->label)
         known++;
       if (known == PAL_EXEMPLARS_MAX_LABELS)
         return 0;
@@ -388,48 +422,6 @@ pal_exemplars_labels (const PalExemplars *e, const gchar *prompt, const gchar **
     }
 
   return n;
-}
-
-/* The label's exemplars. */
-static GPtrArray *
-exemplars_of (const PalExemplars *e, const gchar *label)
-{
-  GPtrArray *kept = g_ptr_array_new ();
-
-  for (guint i = 0; i < e->exemplars->len; i++)
-    if (g_str_equal (g_array_index (e->exemplars, PalExemplar, i).label, label))
-      g_ptr_array_add (kept, &g_array_index (e->exemplars, PalExemplar, i));
-
-  return kept;
-}
-
-void
-pal_exemplars_mean (const PalExemplars *e, const gchar *label, gfloat *out)
-{
-  g_autoptr (GPtrArray) kept = exemplars_of (e, label);
-
-  for (gint c = 0; c < e->config.form_channels; c++)
-    {
-      gdouble sum = 0.0;
-
-      for (guint i = 0; i < kept->len; i++)
-        sum += (gdouble) ((const PalExemplar *) kept->pdata[i])->mean[c];
-      out[c] = (gfloat) (sum / (gdouble) kept->len);
-    }
-}
-
-gdouble
-pal_exemplars_smooth (const PalExemplars *e, const gchar *label)
-{
-  const gdouble *own = g_hash_table_lookup (e->smooth, label);
-
-  return own ? *own : e->config.form_smooth;
-}
-
-gboolean
-pal_exemplars_above (const PalExemplars *e, const gchar *label)
-{
-  return e->above && g_strv_contains ((const gchar *const *) e->above, label);
 }
 
 static gdouble
@@ -448,31 +440,24 @@ distance (const PalExemplars *e, const PalExemplar *exemplar, const gfloat *form
 }
 
 gdouble
-pal_exemplars_distance (const PalExemplars *e, const gchar *label, const gfloat *form)
+pal_exemplars_distance (const PalExemplars *e, const PalExemplarLabel *label, const gfloat *form)
 {
   gdouble least = G_MAXDOUBLE;
 
-  for (guint i = 0; i < e->exemplars->len; i++)
-    {
-      const PalExemplar *exemplar = &g_array_index (e->exemplars, PalExemplar, i);
-
-      if (g_str_equal (exemplar->label, label))
-        least = MIN (least, distance (e, exemplar, form));
-    }
+  for (guint i = 0; i < label->exemplars->len; i++)
+    least = MIN (least, distance (e, label->exemplars->pdata[i], form));
 
   return least;
 }
 
 const PalExemplar *
-pal_exemplars_choose (const PalExemplars *e, const gchar *label, const gfloat *form, guint64 seed)
+pal_exemplars_choose (const PalExemplars *e, const PalExemplarLabel *label, const gfloat *form,
+                      guint64 seed)
 {
-  g_autoptr (GPtrArray) kept = exemplars_of (e, label);
-  guint rank, n;
+  g_autoptr (GPtrArray) kept = g_ptr_array_copy (label->exemplars, NULL, NULL);
+  guint rank = (guint) (seed % MIN (kept->len, (guint) e->config.nearest));
 
-  g_return_val_if_fail (kept->len > 0, NULL);
-
-  n = MIN (kept->len, (guint) e->config.nearest);
-  rank = (guint) (seed % n);
+  g_ptr_array_set_free_func (kept, NULL);
 
   /* As many times as needed, the nearest of what is left goes to the front. */
   for (guint i = 0; i <= rank; i++)

@@ -28,7 +28,7 @@ typedef struct
   gint             channels;       /* L */
   gint             form_channels;  /* of the first ones the denoiser decides the coarse part */
   gdouble          form_smooth;    /* cells: deviation of the Gaussian that is coarse, unless
-                                    * the label has its own: pal_exemplars_smooth () */
+                                    * the label has its own */
   gdouble          around_weight;  /* of a cell around the painted ones whose colour fits */
   gdouble          around_alike;   /* latents: deviation of the Gaussian by which it fits */
   gdouble          own_colour;     /* share of the way that the form goes to the exemplar's mean */
@@ -41,11 +41,20 @@ typedef struct
 
 typedef struct
 {
-  gchar        *label;
   gint          width, height;     /* cells */
   const gint8  *cells;             /* [h, w, L] */
   gfloat       *mean;              /* [L], of the latents */
 } PalExemplar;
+
+/* What one or several words of a prompt recall: "grass". */
+typedef struct
+{
+  gchar     *name;
+  GPtrArray *exemplars;       /* of PalExemplar, at least one */
+  gfloat    *mean;            /* [form_channels], of their means */
+  gdouble    smooth;          /* cells: deviation of the Gaussian that is coarse */
+  gboolean   above;           /* lies above others, as a sky does */
+} PalExemplarLabel;
 
 typedef struct _PalExemplars PalExemplars;
 
@@ -59,24 +68,17 @@ const PalExemplarsConfig *pal_exemplars_config (const PalExemplars *exemplars);
  * returns how many. A word that is part of a longer one found, "sky" of "night sky", is
  * not one. */
 guint                     pal_exemplars_labels (const PalExemplars *exemplars,
-                                                const gchar *prompt, const gchar **labels);
-
-/* out: [form_channels], the mean of the means of a label's exemplars. */
-void                      pal_exemplars_mean   (const PalExemplars *exemplars, const gchar *label,
-                                                gfloat *out);
-
-/* Deviation in cells of the Gaussian that smooths the form of a label. */
-gdouble                   pal_exemplars_smooth (const PalExemplars *exemplars, const gchar *label);
-
-/* Whether a label lies above others, as a sky does. */
-gboolean                  pal_exemplars_above  (const PalExemplars *exemplars, const gchar *label);
+                                                const gchar *prompt,
+                                                const PalExemplarLabel **labels);
 
 /* Squared distance of form [form_channels] to the nearest mean of the label's exemplars. */
 gdouble                   pal_exemplars_distance (const PalExemplars *exemplars,
-                                                  const gchar *label, const gfloat *form);
+                                                  const PalExemplarLabel *label,
+                                                  const gfloat *form);
 
 /* Of the label's exemplars nearest in mean to form [form_channels], one by the seed. */
-const PalExemplar        *pal_exemplars_choose (const PalExemplars *exemplars, const gchar *label,
+const PalExemplar        *pal_exemplars_choose (const PalExemplars *exemplars,
+                                                const PalExemplarLabel *label,
                                                 const gfloat *form, guint64 seed);
 
 /* out: [h, w, L], the latents less their mean. */

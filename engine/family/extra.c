@@ -45,15 +45,11 @@ read_choice (const PalJson *extra, const gchar *field, gboolean *second, GError 
 static gboolean
 read_window (const PalJson *extra, PalModelTraits *traits, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  g_autoptr (PalJson) window = pal_json_object (extra, "window", &local);
+  g_autoptr (PalJson) window = NULL;
   gint64 size = 0, overlap = 0;
 
-  if (local)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
+  if (! pal_json_child (extra, "window", &window, error))
+    return FALSE;
   if (! window)
     return TRUE;
 
@@ -77,15 +73,11 @@ read_window (const PalJson *extra, PalModelTraits *traits, GError **error)
 gboolean
 pal_traits_read (const PalJson *extra, PalModelTraits *traits, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  g_autoptr (PalJson) defaults = pal_json_object (extra, "defaults", &local);
+  g_autoptr (PalJson) defaults = NULL;
   gboolean unused;
 
-  if (local)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
+  if (! pal_json_child (extra, "defaults", &defaults, error))
+    return FALSE;
 
   if (! read_choice (extra, "conditioning", &unused, error) ||
       ! read_choice (extra, "posterior", &unused, error) ||
@@ -111,15 +103,11 @@ pal_traits_read (const PalJson *extra, PalModelTraits *traits, GError **error)
 static gboolean
 read_defaults (const PalJson *extra, PalModelInfo *info, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  g_autoptr (PalJson) defaults = pal_json_object (extra, "defaults", &local);
+  g_autoptr (PalJson) defaults = NULL;
   gint64 steps = info->steps;
 
-  if (local)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
+  if (! pal_json_child (extra, "defaults", &defaults, error))
+    return FALSE;
   if (! defaults)
     return TRUE;
 

@@ -306,14 +306,9 @@ pal_parts_open (const gchar *path, GError **error)
   if (! parts->index || ! check_class (parts->index, error))
     return NULL;
 
-  if (pal_json_has (parts->index, "palimpsest"))
-    {
-      parts->extra = pal_json_object (parts->index, "palimpsest", error);
-      if (! parts->extra || ! pal_traits_read (parts->extra, &parts->traits, error))
-        return NULL;
-    }
-
-  if (! check_files (path, error) ||
+  if (! pal_json_child (parts->index, "palimpsest", &parts->extra, error) ||
+      (parts->extra && ! pal_traits_read (parts->extra, &parts->traits, error)) ||
+      ! check_files (path, error) ||
       ! read_configs (parts, error) ||
       ! open_weights (parts, error) ||
       ! check_denoiser (parts, error) ||

@@ -17,15 +17,13 @@ add_words (PalKnownWords *words, PalWordKind kind, gchar *const *list, const gch
 static gboolean
 add_style_words (PalKnownWords *words, const PalJson *extra, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-  g_autoptr (PalJson) object = pal_json_object (extra, "style_words", &local);
-  g_auto (GStrv) names = object ? pal_json_fields (object) : NULL;
+  g_autoptr (PalJson) object = NULL;
+  g_auto (GStrv) names = NULL;
 
-  if (local)
-    {
-      g_propagate_error (error, g_steal_pointer (&local));
-      return FALSE;
-    }
+  if (! pal_json_child (extra, "style_words", &object, error))
+    return FALSE;
+
+  names = object ? pal_json_fields (object) : NULL;
 
   for (guint i = 0; names && names[i]; i++)
     {

@@ -578,3 +578,20 @@ pal_json_object (const PalJson *json,
 
   return json_wrap (node, g_strdup_printf ("%s: %s", json->label, field));
 }
+
+gboolean
+pal_json_child (const PalJson *json,
+                const gchar   *field,
+                PalJson      **out,
+                GError       **error)
+{
+  GError *local = NULL;
+
+  *out = pal_json_object (json, field, &local);
+  if (! local)
+    return TRUE;
+
+  g_propagate_error (error, local);
+
+  return FALSE;
+}

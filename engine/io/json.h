@@ -44,6 +44,9 @@ gboolean     pal_json_strings   (const PalJson *json, const gchar *field, gchar 
 
 /* A nested object, or NULL without an error when absent. */
 PalJson     *pal_json_object    (const PalJson *json, const gchar *field, GError **error);
+/* The same as a reader: *out, which may be NULL, and FALSE when the field is no object. */
+gboolean     pal_json_child     (const PalJson *json, const gchar *field, PalJson **out,
+                                 GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalJson, pal_json_unref)
 

@@ -24,7 +24,7 @@ test_constant (void)
       weight[i]         = i % W < 4 ? 0.25f * (gfloat) (1 + i % 3) : 0.0f;
     }
 
-  g_assert_true (pal_smooth_init (&smooth, W, H, 2.0));
+  g_assert_true (pal_smooth_init (&smooth, W, H, 2.0, NULL));
   pal_smooth_run (&smooth, values, C, weight, out);
 
   for (gint i = 0; i < W * H; i++)
@@ -58,7 +58,7 @@ test_point (void)
     weight[i] = 1.0f;
 
   pal_gaussian (2.0, 6, kernel);
-  g_assert_true (pal_smooth_init (&smooth, W, H, 2.0));
+  g_assert_true (pal_smooth_init (&smooth, W, H, 2.0, NULL));
   pal_smooth_run (&smooth, values, 1, weight, out);
 
   for (gint dy = -1; dy <= 1; dy++)

@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-#include <glib/gstdio.h>
-
 #include "base/error.h"
+#include "support.h"
 
 #define CHANNELS 2
 #define SIDE 3
@@ -28,9 +27,7 @@ static const gchar good[] =
 static gchar *
 make_folder (const gchar *config)
 {
-  gchar *folder = g_dir_make_tmp ("palimpsest-exemplars-XXXXXX", NULL);
-  g_autofree gchar *json = g_build_filename (folder, "config.json", NULL);
-  g_autofree gchar *file = g_build_filename (folder, "exemplars.safetensors", NULL);
+  gchar *folder = support_folder ();
   g_autoptr (GString) header = g_string_new ("{");
   g_autoptr (GByteArray) bytes = g_byte_array_new ();
   const gfloat scale[CHANNELS] = { 0.5f, 2.0f };
@@ -56,22 +53,10 @@ make_folder (const gchar *config)
     }
   g_byte_array_append (bytes, (const guint8 *) scale, sizeof scale);
 
-  g_assert_true (g_file_set_contents (json, config, -1, NULL));
-  g_assert_true (g_file_set_contents (file, (const gchar *) bytes->data, bytes->len, NULL));
+  support_write (folder, "config.json", config, -1);
+  support_write (folder, "exemplars.safetensors", bytes->data, bytes->len);
 
   return folder;
-}
-
-static void
-remove_folder (gchar *folder)
-{
-  g_autofree gchar *json = g_build_filename (folder, "config.json", NULL);
-  g_autofree gchar *file = g_build_filename (folder, "exemplars.safetensors", NULL);
-
-  g_remove (json);
-  g_remove (file);
-  g_rmdir (folder);
-  g_free (folder);
 }
 
 static PalExemplars *
@@ -110,16 +95,27 @@ test_words (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
-      const gchar *labels[PAL_EXEMPLARS_MAX_LABELS];
+      const PalExemplarLabel *labels[PAL_EXEMPLARS_MAX_LABELS];
       guint n = pal_exemplars_labels (exemplars, rows[i].prompt, labels);
 
       g_test_message ("%s", rows[i].prompt);
       for (guint k = 0; k < n; k++)
-        g_assert_cmpstr (labels[k], ==, rows[i].labels[k]);
+        g_assert_cmpstr (labels[k]->name, ==, rows[i].labels[k]);
       g_assert_null (rows[i].labels[n]);
     }
 
-  remove_folder (folder);
+  support_remove (folder);
+}
+
+/* The label that a word stands for. */
+static const PalExemplarLabel *
+label_of (const PalExemplars *exemplars, const gchar *word)
+{
+  const PalExemplarLabel *labels[PAL_EXEMPLARS_MAX_LABELS];
+
+  g_assert_cmpuint (pal_exemplars_labels (exemplars, word, labels), ==, 1);
+
+  return labels[0];
 }
 
 /* Means of the first channel: 5, 15, 25. Of the two nearest to 24, the seed takes one. */
@@ -127,30 +123,29 @@ static void
 test_choice (void)
 {
   const gfloat form = 24.0f;
-  gfloat mean = 0.0f, out[CELLS];
+  gfloat out[CELLS];
   gchar *folder;
   g_autoptr (PalExemplars) exemplars = open_good (&folder);
-  const PalExemplar *nearest = pal_exemplars_choose (exemplars, "grass", &form, 4);
-  const PalExemplar *next = pal_exemplars_choose (exemplars, "grass", &form, 7);
+  const PalExemplarLabel *grass = label_of (exemplars, "grass"), *sky = label_of (exemplars, "sky");
+  const PalExemplar *nearest = pal_exemplars_choose (exemplars, grass, &form, 4);
+  const PalExemplar *next = pal_exemplars_choose (exemplars, grass, &form, 7);
 
   g_assert_cmpfloat (nearest->mean[0], ==, 25.0f);
   g_assert_cmpfloat (nearest->mean[1], ==, 120.0f);
   g_assert_cmpfloat (next->mean[0], ==, 15.0f);
+  g_assert_cmpfloat (grass->mean[0], ==, 15.0f);
+  g_assert_cmpfloat (pal_exemplars_distance (exemplars, grass, &form), ==, 1.0);
 
-  g_assert_true (pal_exemplars_above (exemplars, "sky"));
-  g_assert_false (pal_exemplars_above (exemplars, "grass"));
-  g_assert_cmpfloat (pal_exemplars_smooth (exemplars, "sky"), ==, 9.0);
-  g_assert_cmpfloat (pal_exemplars_smooth (exemplars, "grass"), ==, 4.0);
-  g_assert_cmpfloat (pal_exemplars_distance (exemplars, "grass", &form), ==, 1.0);
-
-  pal_exemplars_mean (exemplars, "grass", &mean);
-  g_assert_cmpfloat (mean, ==, 15.0f);
+  g_assert_true (sky->above);
+  g_assert_false (grass->above);
+  g_assert_cmpfloat (sky->smooth, ==, 9.0);
+  g_assert_cmpfloat (grass->smooth, ==, 4.0);
 
   pal_exemplars_read (exemplars, nearest, out);
   for (gsize i = 0; i < CELLS; i++)
     g_assert_cmpfloat (out[i], ==, 0.0f);
 
-  remove_folder (folder);
+  support_remove (folder);
 }
 
 typedef struct
@@ -195,12 +190,11 @@ test_wrong (gconstpointer data)
 
   g_assert_cmpuint (g_strv_length (parts), ==, 2);
   g_assert_null (pal_exemplars_open (folder, CHANNELS, &error));
-  g_assert_error (error, PAL_ERROR, row->code);
-  g_assert_nonnull (strstr (error->message, row->text));
   g_assert_nonnull (strstr (error->message, folder));
+  support_assert_error (error, row->code, row->text);
   g_error_free (error);
 
-  remove_folder (folder);
+  support_remove (folder);
 }
 
 /* For a codec of other channels. */
@@ -211,11 +205,10 @@ test_other_codec (void)
   GError *error = NULL;
 
   g_assert_null (pal_exemplars_open (folder, CHANNELS + 1, &error));
-  g_assert_error (error, PAL_ERROR, PAL_ERROR_WEIGHT);
-  g_assert_nonnull (strstr (error->message, "\"scale\""));
+  support_assert_error (error, PAL_ERROR_WEIGHT, "\"scale\"");
   g_error_free (error);
 
-  remove_folder (folder);
+  support_remove (folder);
 }
 
 int

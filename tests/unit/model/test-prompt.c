@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-#include <glib/gstdio.h>
-
+#include "support.h"
 #include "text/known-words.h"
 
 static gchar *vocabulary[] = { (gchar *) "grass", (gchar *) "night sky", NULL };
@@ -40,36 +39,18 @@ static const Row rows[] = {
   { "", PAL_FILL, "", NULL },
 };
 
-/* A folder with a synonyms.json of this text. */
-static gchar *
-make_folder (const gchar *text)
-{
-  gchar *folder = g_dir_make_tmp ("palimpsest-words-XXXXXX", NULL);
-  g_autofree gchar *path = g_build_filename (folder, "synonyms.json", NULL);
-
-  g_assert_true (g_file_set_contents (path, text, -1, NULL));
-
-  return folder;
-}
-
-static void
-remove_folder (const gchar *folder)
-{
-  g_autofree gchar *path = g_build_filename (folder, "synonyms.json", NULL);
-
-  g_remove (path);
-  g_rmdir (folder);
-}
-
 static PalKnownWords *
 read_words (const gchar *extra_json, const gchar *synonyms, GError **error)
 {
   PalModelInfo info = { .vocabulary = vocabulary, .styles = styles };
   g_autoptr (PalJson) extra = pal_json_parse (extra_json, -1, "extra", NULL);
-  g_autofree gchar *folder = make_folder (synonyms);
-  gboolean ok = pal_words_read (extra, folder, &info, error);
+  gchar *folder = support_folder ();
+  gboolean ok;
 
-  remove_folder (folder);
+  support_write (folder, "synonyms.json", synonyms, -1);
+  ok = pal_words_read (extra, folder, &info, error);
+
+  support_remove (folder);
   g_assert_cmpint (ok, ==, info.words != NULL);
 
   return info.words;
