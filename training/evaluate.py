@@ -7,7 +7,6 @@ WORK has classifier.pt (train_classifier.py) and, for the row on int8, the check
 from. A fill is laid over its picture through a selection with a hard edge, as the program does it; one with a soft edge
 could only hide a seam. A measure that cannot be taken is left out, with the reason.
 """
-import argparse
 import os
 import random
 
@@ -199,12 +198,8 @@ class Evaluation:
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = pack.arguments(__doc__, "with the decoded pack, classifier.pt and checkpoints")
     parser.add_argument("--model", required=True, help="exported model folder")
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder with the decoded pack, classifier.pt and checkpoints")
     parser.add_argument("--out", required=True, help="folder for metrics.json and sheets")
     parser.add_argument("--palimpsest", metavar="PROGRAM", help="the program whose time is taken")
     parser.add_argument("--quick", action="store_true", help="a quarter of the pictures and half of the steps")

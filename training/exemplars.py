@@ -10,7 +10,6 @@ finer from patches of one exemplar.
 
     python3 exemplars.py --pack pack.tar --work WORK --out models/default/exemplars
 """
-import argparse
 import os
 import re
 
@@ -110,6 +109,7 @@ class Recall:
         self.known, self.seed, self.config = known, seed, config
         self.means = torch.stack([torch.stack([self.mean(e) for e in kept]).mean(0) for kept in self.candidates])
         self.inside = mask[0] > 0
+        self.around = [self.weigh_around(label, kept) for label, kept in candidates.items()]
         self.chosen, self.stages = {}, {}
         vote = gaussian(config["vote_smooth"], VOTE // 2)
         self.vote = (vote[:, None] * vote[None]).flatten()
@@ -122,21 +122,27 @@ class Recall:
         sigma = sigma or self.config["form_smooth"]
         return smooth_inside(x[: self.config["form_channels"]], inside[None].float(), sigma)
 
+    def sigma(self, label):
+        return self.config["form_smooth_of"].get(label, self.config["form_smooth"])
+
+    def weigh_around(self, label, kept):
+        """[H, W]: how much a cell that is not repainted draws the form of a label."""
+        outside = self.smooth(self.known, ~self.inside, self.sigma(label))
+        colours = torch.stack([self.mean(e) for e in kept])
+        distance = (outside - colours[:, :, None, None]).square().sum(1).amin(0)
+        fits = (-distance / (2 * self.config["around_alike"] ** 2)).exp()
+        return self.config["around_weight"] * fits * ~self.inside
+
     def form(self, i, guess, inside):
         """The network's part of a guess for label i: smooth, moved towards the exemplar's colour, and drawn to what
         lies around the area where that has a colour that the label can have. So a fill of what is there already meets
         it without a step, and brick in a meadow does not turn green."""
         n = self.config["form_channels"]
-        sigma = self.config["form_smooth_of"].get(self.labels[i], self.config["form_smooth"])
         guess = guess[:n]
         shift = self.mean(self.chosen[i]) - guess[:, inside].mean(1)
         guess = guess + self.config["own_colour"] * shift[:, None, None]
-        colours = torch.stack([self.mean(e) for e in self.candidates[i]])
-        outside = self.smooth(self.known, ~self.inside, sigma)
-        distance = (outside - colours[:, :, None, None]).square().sum(1).amin(0)
-        fits = (-distance / (2 * self.config["around_alike"] ** 2)).exp()
-        weight = (inside + self.config["around_weight"] * fits * ~self.inside)[None]
-        return smooth_inside(torch.where(self.inside, guess, self.known[:n]), weight, sigma)
+        values, weight = torch.where(self.inside, guess, self.known[:n]), (inside + self.around[i])[None]
+        return smooth_inside(values, weight, self.sigma(self.labels[i]))
 
     def areas(self, guess):
         """-> for each label its cells [H, W]."""
@@ -260,10 +266,7 @@ def read(folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(HERE, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder with vae.pt, which has the latent transform")
+    parser = pack.arguments(__doc__, "with vae.pt, which has the latent transform")
     parser.add_argument("--out", required=True, help="folder to write")
     parser.add_argument("--some", action="store_true", help="do with a part of the pack, to see that the stage runs")
     args = parser.parse_args()

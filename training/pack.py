@@ -93,10 +93,19 @@ def check(args):
           hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest())
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description, work=None):
+    """What every script that reads the pack is told; work: what its folder WORK holds."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    here = os.path.dirname(os.path.abspath(__file__))
     parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(os.path.dirname(__file__), "allowlist.tsv"))
+    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
+    if work:
+        parser.add_argument("--work", required=True, help="folder " + work)
+    return parser
+
+
+def main():
+    parser = arguments(__doc__)
     parser.add_argument("--decode", metavar="WORK", help="folder for decoded images, as the trainers look for them")
     parser.add_argument("--every", type=int, default=1, help="decode every N-th image of a split only")
     args = parser.parse_args()

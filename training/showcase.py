@@ -5,7 +5,6 @@
 
 All pictures are photographs that were held out. The other methods are those of baselines.py and have to be installed.
 """
-import argparse
 import os
 
 import torch
@@ -99,12 +98,8 @@ def save(path, groups, **layout):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = pack.arguments(__doc__, "for the decoded pack")
     parser.add_argument("--model", required=True, help="exported model folder")
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder for the decoded pack")
     parser.add_argument("--docs", required=True, help="folder for fills.png and restyles.png")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)

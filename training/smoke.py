@@ -18,8 +18,8 @@ SECONDS = "1"
 def stages(pack, work):
     """(module, its command line) in the order of a real run."""
     usual = ["--pack", pack, "--work", work, "--seconds", SECONDS]
-    vae = ["train_vae", *usual, "--held", "4", "--smoke", "--no-bf16"]
-    denoiser = ["train_denoiser", *usual, "--probe", "8", "--smoke", "--no-bf16"]
+    vae = ["train_vae", *usual, "--held", "4", "--smoke"]
+    denoiser = ["train_denoiser", *usual, "--probe", "8", "--smoke"]
     classifier = ["train_classifier", *usual, "--each", "1"]
     model = os.path.join(work, "model")
     return (

@@ -5,7 +5,6 @@ Materials: crops at the scales of the denoiser's samples, all sixteen equally of
 sharpness is no clue. Styles: the filters on any training picture, and pictures left alone. Stops by time, goes on from
 WORK/classifier.pt, prints what it gets right on held-out families.
 """
-import argparse
 import collections
 import os
 import random
@@ -159,11 +158,7 @@ def table(names, truth, guesses):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder for the decoded pack and classifier.pt")
+    parser = pack.arguments(__doc__, "for the decoded pack and classifier.pt")
     parser.add_argument("--seconds", type=float, default=1200, help="how long to train now; 0 only reports")
     parser.add_argument("--decay", type=float, default=0.6, help="last share of the time over which the rate falls")
     parser.add_argument("--lr", type=float, default=2e-3)

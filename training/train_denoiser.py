@@ -56,6 +56,7 @@ def caption_tokenizer(items, work):
 class DenoiserTrainer:
     def __init__(self, args, team):
         self.args, self.team = args, team
+        self.bf16 = common.bf16_pays(args.device) if args.bf16 is None else args.bf16
         train = pack.load(args.pack, args.allowlist, ("train",), args.work)
         held = pack.load(args.pack, args.allowlist, ("val", "test"), args.work)
         state = common.load_checkpoint(os.path.join(args.work, "vae.pt"))
@@ -161,7 +162,7 @@ class DenoiserTrainer:
         states, pooled = self.read(captions)
         x = (1 - t[:, None, None, None]) * z + t[:, None, None, None] * noise
         x = torch.cat([x, m, c], 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             output = self.unet(x, t * 1000, states, pooled)
         return output.float()
 
@@ -227,7 +228,7 @@ class DenoiserTrainer:
         state = common.load_checkpoint(os.path.join(self.args.work, "vae.pt"))
         vae.load_state_dict(state["vae"])
         common.copy_into(vae.decoder.parameters(), state["average"]["shadow"])
-        return sampling.Painter(self.unet, self.text, self.tokenizer, self.linear, vae.decode, bf16=self.args.bf16,
+        return sampling.Painter(self.unet, self.text, self.tokenizer, self.linear, vae.decode, bf16=self.bf16,
                                 device=self.args.device)
 
     @torch.no_grad()
@@ -300,11 +301,7 @@ def work(args, rank):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder for checkpoints, logs and sheets")
+    parser = pack.arguments(__doc__, "for checkpoints, logs and sheets")
     parser.add_argument("--initial", help="exported model folder to start from when WORK has no checkpoint")
     parser.add_argument("--seconds", type=float, default=3600, help="how long to train now")
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the time over which the rate falls")
@@ -331,8 +328,8 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes whose parameters are averaged")
     parser.add_argument("--meet-every", type=float, default=15, help="seconds between two averagings")
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True,
-                        help="products in bf16: 1.7 times as fast where the CPU has AVX512-BF16, slow elsewhere")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction,
+                        help="products in bf16; by itself where the device is faster with it")
     parser.add_argument("--smoke", action="store_true", help="tiny batches, to see that the stage runs")
     workers.launch(work, parser.parse_args())
 

@@ -6,7 +6,6 @@ Every position from the first word on has to answer, so that cross-attention, wh
 positions, hands the U-Net something useful from its first step. Without this words took effect only after
 some twenty thousand samples. Two minutes; writes WORK/text.pt, which train_denoiser.py starts from.
 """
-import argparse
 import os
 import random
 import time
@@ -71,11 +70,7 @@ def train(text, tokens, data, seconds, batch, rate):
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder with vae.pt; text.pt is written here")
+    parser = pack.arguments(__doc__, "with vae.pt; text.pt is written here")
     parser.add_argument("--seconds", type=float, default=100)
     parser.add_argument("--examples", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=64)

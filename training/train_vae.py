@@ -48,6 +48,7 @@ def fit_latents(items, weights, count):
 class VaeTrainer:
     def __init__(self, args):
         self.args = args
+        self.bf16 = common.bf16_pays(args.device) if args.bf16 is None else args.bf16
         self.items = [i for i in pack.load(args.pack, args.allowlist, ("train",), args.work) if i["kind"] != "stamp"]
         held = [i for i in pack.load(args.pack, args.allowlist, ("val", "test"), args.work) if i["kind"] != "stamp"]
         random.Random(3).shuffle(held)
@@ -108,7 +109,7 @@ class VaeTrainer:
         z = self.linear(x)
         z = z + random.uniform(0, NOISE) * self.linear.deviation[:, None, None] * torch.randn_like(z)
         x, z = x.to(self.args.device), z.to(self.args.device)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.args.bf16):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             y = self.vae.decode(z)
         loss = reconstruction_loss(y.float(), x)
         self.optimiser.zero_grad()
@@ -140,11 +141,7 @@ class VaeTrainer:
 
 
 def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", required=True, help="pack.tar")
-    parser.add_argument("--allowlist", default=os.path.join(here, "allowlist.tsv"))
-    parser.add_argument("--work", required=True, help="folder for checkpoints, logs and sheets")
+    parser = pack.arguments(__doc__, "for checkpoints, logs and sheets")
     parser.add_argument("--seconds", type=float, default=1800, help="how long to train now")
     parser.add_argument("--decay", type=float, default=0.3, help="last share of the time over which the rate falls")
     parser.add_argument("--lr", type=float, default=2e-3)
@@ -156,8 +153,8 @@ def main():
     parser.add_argument("--report-every", type=float, default=180)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True,
-                        help="convolutions in bf16: twice as fast where the CPU has AVX512-BF16, slow elsewhere")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction,
+                        help="convolutions in bf16; by itself where the device is faster with it")
     parser.add_argument("--smoke", action="store_true", help="tiny batches, to see that the stage runs")
     args = parser.parse_args()
     os.makedirs(args.work, exist_ok=True)

@@ -11,7 +11,9 @@ import tree
 COLUMNS = 100
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
 
+CONFLICT = (re.compile(r"^(?:<{7}|>{7}) "), "a merge was not finished")
 RULES = (
+    CONFLICT,
     (re.compile(r"\t"), "tab"),
     (re.compile(r"[ \r]$"), "space at the end of the line"),
     (re.compile(rf"^.{{{COLUMNS + 1}}}"), f"more than {COLUMNS} columns"),
@@ -60,8 +62,11 @@ def blank_macros(text):
 
 
 def main():
-    paths = tree.files(".c", ".h", ".cl", ".py")
-    tree.report([problem for path in paths for problem in check(path)], len(paths))
+    paths, texts = tree.files(".c", ".h", ".cl", ".py"), tree.files(".md", ".build", ".ini")
+    problems = [problem for path in paths for problem in check(path)]
+    problems += [f"{path}:{number}: {what}" for path in texts
+                 for number, what in lines_with((CONFLICT,), tree.read(path).split("\n"))]
+    tree.report(problems, len(paths) + len(texts))
 
 
 main()
