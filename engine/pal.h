@@ -169,6 +169,8 @@ typedef struct
   gdouble         eta;        /* 0 .. 1, DDIM alone */
   const gchar    *sampler;    /* id; NULL = default */
   gboolean        karras;     /* sigmas of Karras et al. */
+  gboolean        keep_colours;    /* leave a fill's colours as painted; else they are drawn to
+                                    * those around the mask, so that nothing steps there */
   guint64         seed;
   PalRandomKind   random;
 } PalRequest;
@@ -240,7 +242,7 @@ typedef struct
   gchar        *prompt, *negative_prompt, *sampler, *model;
   gdouble       strength, guidance, eta;
   gint          steps, width, height;
-  gboolean      karras;
+  gboolean      karras, keep_colours;
   guint64       seed;
   PalRandomKind random;
 } PalRecipe;

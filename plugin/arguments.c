@@ -80,6 +80,8 @@ static const Argument arguments[] = {
     N_("S_ampler"), N_("The method that turns noise into a picture") },
   { "karras", ARGUMENT_BOOLEAN, ALL, 0, 0, FALSE, NULL, NULL,
     N_("_Karras noise schedule"), N_("Spend more of the steps on small details") },
+  { "match-colors", ARGUMENT_BOOLEAN, 1u << PAL_FILL, 0, 0, TRUE, NULL, NULL,
+    N_("M_atch colors"), N_("Let the fill take up the colors around it, so that no edge shows") },
   { "eta", ARGUMENT_DOUBLE, ALL, 0, 1, 0, NULL, NULL,
     N_("_Fresh noise"), N_("Share of new noise at each step (eta), for the DDIM sampler alone") },
   { "seed", ARGUMENT_INT, ALL, -1, G_MAXINT, -1, NULL, NULL,
@@ -170,6 +172,9 @@ pal_settings_read (PalSettings *settings, PalIntent intent, GimpProcedureConfig 
 
   if (g_strcmp0 (settings->sampler, "default") == 0)
     g_clear_pointer (&settings->sampler, g_free);
+
+  if (intent == PAL_FILL)
+    g_object_get (config, "match-colors", &settings->match_colors, NULL);
 
   if (EDITS & (1u << intent))
     {

@@ -24,7 +24,7 @@ typedef struct
   gchar        *model, *device;
   gdouble       strength, guidance, eta;
   gint          steps, seed, count;
-  gboolean      karras;
+  gboolean      karras, match_colors;
   PalRandomKind random;
   PalRegion     region;
 } PalSettings;

@@ -107,6 +107,7 @@ make_request (PalRun *run, const PalSettings *settings, const PalCapture *captur
   request.eta             = settings->eta;
   request.sampler         = settings->sampler;
   request.karras          = settings->karras;
+  request.keep_colours    = ! settings->match_colors;
   request.random          = settings->random;
 
   return request;

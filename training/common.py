@@ -13,6 +13,7 @@ from quantise import dequantise
 LATENT_CHANNELS = 32
 POSITIONS = 24
 VOCABULARY = 1024
+TRAINED_SIZE = 128      # px
 
 VAE_CONFIG = {
     "_class_name": "AutoencoderDC", "_diffusers_version": "0.33.0", "attention_head_dim": 32,

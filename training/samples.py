@@ -180,7 +180,7 @@ class Sampler:
         self.labels = [l for l in HEADS if self.by_label[l] or l == "water"]
         self.label_weights = [2.0 if l in LEADING else 0.8 if l in SECOND else 0.4 for l in self.labels]
         # painterly styles change shapes and take longest
-        self.style_weights = [1.0 if kind == "tone" else 1.5 for _, _, kind in styles.STYLES.values()]
+        self.style_weights = [1.0 if kind == "tone" else 3.0 for _, _, kind in styles.STYLES.values()]
         self.grounds = [g for g in GROUNDS if self.by_label[g] or g == "water"]
         self.skies = [s for s in SKIES if self.by_label[s]]
 

@@ -5,6 +5,9 @@ import math
 import torch
 import torch.nn.functional as F
 
+import common
+import seamless
+
 
 def latent_mask(mask):
     """Pixel mask [B, 1, H, W] of zeros and ones -> share of each 8x8 cell that is to be repainted."""
@@ -66,9 +69,10 @@ class Painter:
         return torch.cat(out).clamp(-1, 1)
 
     def fill(self, picture, mask, captions, **options):
-        """Inpaint: the hole goes to mid-grey first; outside the mask the picture stays."""
+        """Inpaint: the hole goes to mid-grey first; outside the mask the picture stays, and the colours of what is
+        painted meet it."""
         painted = self.paint(picture * (1 - mask), mask, captions, **options)
-        return painted * mask + picture * (1 - mask)
+        return seamless.match(painted, picture, mask, common.TRAINED_SIZE) * mask + picture * (1 - mask)
 
     def restyle(self, picture, captions, **options):
         return self.paint(picture, torch.ones_like(picture[:, :1]), captions, recall=False, **options)

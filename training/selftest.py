@@ -16,6 +16,7 @@ import torch
 import common
 import modules
 import quantise
+import seamless
 
 
 class Checks:
@@ -139,6 +140,22 @@ def check_case(checks, goldens, name):
             check(checks, f"{name} {part}", part_folder(model, part), tensors)
 
 
+def check_seamless(checks):
+    """The correction solves its equations: written out once more, a pixel and a neighbour at a time."""
+    torch.manual_seed(2)
+    painted, source = torch.rand(2, 2, 3, 12, 17)
+    mask, reach = (torch.rand(2, 1, 12, 17) < 0.7).float(), 5.0
+    u = seamless.correction(painted, source, mask, reach)
+    left = u / reach ** 2
+    for axis, step in ((2, 1), (2, -1), (3, 1), (3, -1)):
+        beyond = torch.ones_like(mask)
+        beyond.select(axis, -1 if step < 0 else 0).zero_()
+        other = torch.where(mask.roll(step, axis) > 0, u.roll(step, axis), source.roll(step, axis) - painted)
+        left = left + beyond * (u - other)
+    checks.close("seamless", left * mask, torch.zeros_like(left), 2e-3)
+    checks.close("seamless outside", u * (1 - mask), torch.zeros_like(u), 0.0)
+
+
 def check_with_diffusers(checks):
     try:
         import diffusers
@@ -170,6 +187,7 @@ def main():
     checks = Checks()
     with torch.no_grad():
         check_quantise(checks)
+        check_seamless(checks)
         for name in sorted(os.listdir(os.path.join(args.goldens, "cases"))):
             check_case(checks, args.goldens, name)
         check_with_diffusers(checks)

@@ -21,9 +21,9 @@ import pack
 import samples
 import styles
 
-MATERIALS_A_STEP = 40
-PICTURES_A_STEP = 6         # styled pictures of 128 px, each seen through four windows
-UNTOUCHED = 2.0             # weight of "no style" against each of the styles
+MATERIALS_A_STEP = 32
+PICTURES_A_STEP = 12        # styled pictures of 128 px, each seen through four windows
+UNTOUCHED = 1.0             # weight of "no style" against each of the styles
 KEPT = 4000                 # finished examples of a kind that wait for another use
 FRESH = 0.25                # share of a step's examples that is newly made
 

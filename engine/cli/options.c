@@ -15,7 +15,7 @@ typedef struct
   gchar  **files;
   gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *seed, *random, *size;
   gchar   *from;
-  gboolean invert, karras, json, quiet, progress;
+  gboolean invert, karras, keep_colours, json, quiet, progress;
   gdouble  strength, guidance, eta;
   gint     steps, variants;
 } Given;
@@ -171,6 +171,11 @@ add_special (GOptionContext *context,
       N_("How much may change, above 0 to 1"), N_("N") },
     { NULL }
   };
+  const GOptionEntry fill[] = {
+    { "keep-colours", 0, 0, FLAG, &given->keep_colours,
+      N_("Leave the colours as painted instead of drawing them to those around the mask"), NULL },
+    { NULL }
+  };
   const GOptionEntry size[] = {
     { "size", 0, 0, STRING, &given->size, N_("Size of the picture, as 512x512"), N_("SIZE") },
     { NULL }
@@ -178,6 +183,8 @@ add_special (GOptionContext *context,
 
   g_option_context_add_main_entries (context, intent == PAL_GENERATE ? size : source,
                                      GETTEXT_PACKAGE);
+  if (intent == PAL_FILL)
+    g_option_context_add_main_entries (context, fill, GETTEXT_PACKAGE);
 }
 
 static GOptionContext *
@@ -240,6 +247,7 @@ apply_recipe (CliOptions  *options,
   options->width           = recipe->width;
   options->height          = recipe->height;
   options->karras          = recipe->karras;
+  options->keep_colours    = recipe->keep_colours;
   options->random          = recipe->random;
   options->seed            = recipe->seed;
 
@@ -422,12 +430,13 @@ merge (CliOptions *options,
   take_string (&given->device, &options->device);
   take_string (&given->mask, &options->mask);
   take_string (&given->output, &options->output);
-  options->invert_mask = given->invert;
-  options->karras      = options->karras || given->karras;
-  options->json        = given->json;
-  options->quiet       = given->quiet;
-  options->progress    = given->progress;
-  options->n_variants  = 1;
+  options->invert_mask  = given->invert;
+  options->karras       = options->karras || given->karras;
+  options->keep_colours = options->keep_colours || given->keep_colours;
+  options->json         = given->json;
+  options->quiet        = given->quiet;
+  options->progress     = given->progress;
+  options->n_variants   = 1;
 
   if (! take_files (options, given, error) ||
       ! take_number ("strength", given->strength, 0.01, 1.0, &options->strength, error) ||

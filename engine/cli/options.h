@@ -21,7 +21,7 @@ typedef struct
   gchar        *recipe_model;   /* name of the model that the recipe was made with */
   gdouble       strength, guidance, eta;
   gint          steps, width, height;
-  gboolean      karras;
+  gboolean      karras, keep_colours;
   PalRandomKind random;
   guint64       seed;           /* of the first variant */
   gint          n_variants;

@@ -184,7 +184,8 @@ make_request (const Job *job,
     .width = job->source ? job->rect.width : o->width,
     .height = job->source ? job->rect.height : o->height,
     .strength = o->strength, .steps = o->steps, .guidance = o->guidance, .eta = o->eta,
-    .sampler = o->sampler, .karras = o->karras, .seed = seed, .random = o->random,
+    .sampler = o->sampler, .karras = o->karras,
+    .keep_colours = o->keep_colours, .seed = seed, .random = o->random,
   };
 }
 

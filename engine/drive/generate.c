@@ -16,6 +16,7 @@
 #include "drive/codec.h"
 #include "drive/progress.h"
 #include "drive/request.h"
+#include "drive/seamless.h"
 
 /* Selected less than this is not: a feather's far end is no place to paint. */
 #define LEAST_MASK (1.0f / 64.0f)
@@ -24,6 +25,9 @@
 #define REFINE_STRENGTH 0.4
 
 #define MID_GREY 0.5f
+
+/* How far a fill takes up the colours around it, as a share of the model's trained size. */
+#define COLOUR_REACH 0.15
 
 typedef struct
 {
@@ -461,13 +465,31 @@ join (const Run      *run,
   return joined;
 }
 
+/* A fill's colours meet those around it. */
+static gboolean
+match_colours (const Run       *run,
+               const PalImage  *source,
+               PalImage        *painted,
+               GError         **error)
+{
+  const PalRequest *r      = &run->request;
+  const PalCanvas  *canvas = &run->passes[run->n_passes - 1].canvas;
+  gdouble           scale  = (gdouble) r->width / canvas->content_width;
+
+  if (r->intent != PAL_FILL || ! r->mask || r->keep_colours)
+    return TRUE;
+
+  return pal_seamless (painted, source, r->mask, COLOUR_REACH * run->info->trained_px * scale,
+                       error);
+}
+
 static PalImage *
 paint_all (Run     *run,
            GError **error)
 {
   const PalRequest    *r       = &run->request;
   g_autoptr (PalImage) source  = NULL;
-  PalImage            *painted = NULL;
+  g_autoptr (PalImage) painted = NULL;
 
   if (r->intent != PAL_GENERATE)
     {
@@ -486,8 +508,7 @@ paint_all (Run     *run,
       if (i == 0)
         start = source ? pal_image_copy (source) : NULL;
       else
-        start = join (run, source, painted);
-      painted = NULL;
+        start = join (run, source, g_steal_pointer (&painted));
 
       if ((source || i > 0) && ! start)
         {
@@ -500,7 +521,10 @@ paint_all (Run     *run,
         return NULL;
     }
 
-  return painted;
+  if (! match_colours (run, source, painted, error))
+    return NULL;
+
+  return g_steal_pointer (&painted);
 }
 
 static void

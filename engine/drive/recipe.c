@@ -135,6 +135,8 @@ append_settings (GString            *text,
                    request->strength > 0 ? request->strength : usual);
   if (request->eta > 0)
     append_number (text, "Eta", request->eta);
+  if (request->keep_colours)
+    append_text (text, "Colour match", "off");
   append_text (text, "RNG", randoms[request->random]);
   append_text (text, "Intent", intents[request->intent]);
   append_text (text, "Version", "Palimpsest " PAL_VERSION);
@@ -252,6 +254,15 @@ read_eta (PalRecipe   *recipe,
 }
 
 static gboolean
+read_colour_match (PalRecipe   *recipe,
+                   const gchar *value)
+{
+  recipe->keep_colours = g_ascii_strcasecmp (value, "off") == 0;
+
+  return TRUE;
+}
+
+static gboolean
 read_seed (PalRecipe   *recipe,
            const gchar *value)
 {
@@ -316,6 +327,7 @@ static const struct
   { "Model",              read_model },
   { "Denoising strength", read_strength },
   { "Eta",                read_eta },
+  { "Colour match",       read_colour_match },
   { "RNG",                read_random },
   { "Intent",             read_intent },
 };

@@ -68,6 +68,7 @@ test_round_trip (void)
         .guidance = 1.0 + (gdouble) i / 8, .strength = 0.05 + (gdouble) i / 64,
         .eta = i % 4 ? 0 : 0.75, .seed = G_GUINT64_CONSTANT (0x8000000000000000) + i,
         .sampler = samplers[i % n].id, .karras = i % 5 == 0,
+        .keep_colours = i % 7 < 3,
         .random = i % 2 ? PAL_RANDOM_PHILOX : PAL_RANDOM_TORCH
       };
       g_autofree gchar     *text   = pal_recipe_format (&request, &model, 640, 480 + (gint) i);
@@ -87,6 +88,7 @@ test_round_trip (void)
       g_assert_cmpint (recipe->width, ==, 640);
       g_assert_cmpint (recipe->height, ==, 480 + (gint) i);
       g_assert_cmpint (recipe->karras, ==, request.karras);
+      g_assert_cmpint (recipe->keep_colours, ==, request.keep_colours);
       g_assert_cmpint ((gint) recipe->random, ==, (gint) request.random);
     }
 }
