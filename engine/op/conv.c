@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The convolution: geometry, and the choice between it and a plain product. */
+/* The convolution: geometry, and the choice between it, Winograd's and a plain product. */
 
 #include "op/private.h"
 
@@ -11,7 +11,22 @@ typedef struct
   gint                limit_h, limit_w; /* sides of x as the taps see them */
   gint                flags;            /* PAL_END_… */
   PalAct              act;
+  gboolean            squares;          /* row's tile counts squares of SQUARE x SQUARE pixels */
 } Conv;
+
+/* What winograd.cl makes at once, and the pixels from which on it is faster than the sum
+ * over taps (tests/bench/LOG.md). */
+#define SQUARE       4
+#define LEAST_PIXELS 256
+
+/* Rows of tiles that the launch is split over. */
+static gint64
+parts_of (const Conv *c, PalShape y)
+{
+  const gint64 squares = y.d[0] * PAL_OP_PARTS (y.d[1], SQUARE) * PAL_OP_PARTS (y.d[2], SQUARE);
+
+  return PAL_OP_PARTS (c->squares ? squares : y.d[0] * y.d[1] * y.d[2], c->row->tile.rows);
+}
 
 static gboolean
 conv_emit (PalEmit *emit, const PalStep *step, GError **error)
@@ -48,7 +63,7 @@ conv_emit (PalEmit *emit, const PalStep *step, GError **error)
     pal_emit_int (emit, geometry[i]);
 
   return pal_emit_go (emit, PAL_OP_PARTS (out.columns, tile->columns * MAX (tile->panels, 1)),
-                      PAL_OP_PARTS (out.rows, tile->rows), 1, tile->local, tile->local, 1, error);
+                      parts_of (c, y), 1, tile->local, tile->local, 1, error);
 }
 
 static const PalOp conv_op = { "conv2d", 1 << 1, conv_emit };
@@ -107,6 +122,22 @@ record (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const C
   return pal_step_output (tape, step, PAL_F32, shape);
 }
 
+/* Takes Winograd's row where the device has one and it pays. */
+static void
+choose_winograd (Conv *c, PalTape *tape, PalShape y)
+{
+  const PalKernelRow *row = pal_catalog_pick ("winograd",
+                                              pal_device_capabilities (pal_tape_device (tape)));
+
+  c->squares = row && c->kernel_h == 3 && c->kernel_w == 3 && c->stride == 1 && c->pad == 1 &&
+               y.d[1] * y.d[2] >= LEAST_PIXELS && y.d[3] >= row->tile.columns;
+  if (c->squares)
+    {
+      g_assert (row->tile.columns == c->row->tile.columns);
+      c->row = row;
+    }
+}
+
 static PalTensor *
 convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const PalConv *options)
 {
@@ -132,6 +163,7 @@ convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const
                                              "input's, or one less" :
                                              "the input is smaller than the kernel");
 
+  choose_winograd (&conv, tape, PAL_SHAPE (in.d[0], out_h, out_w, w.d[0]));
   if (weight->scale)
     conv.flags |= PAL_END_SCALE;
   if (bias)
