@@ -29,8 +29,10 @@
 #define PATCH 6              /* pixels under its taps */
 #define TERMS (PATCH * PATCH)
 
-/* Not a power of two: the rows of a tile must not share a cache set. */
+/* Not a power of two: rows of a tile, and terms that are written side by side, must not
+ * share a cache set. */
 #define V_STRIDE (CHANNELS + 8)
+#define U_STRIDE (CHANNELS * TILE_N + 16)
 
 #define P1 (2.0f / 3.0f)
 #define P2 (3.0f / 2.0f)
@@ -46,34 +48,33 @@ typedef struct
 typedef struct
 {
   float v[TERMS * SQUARES * V_STRIDE] ALIGNED;   /* [term][square][channel] */
-  float u[TERMS * CHANNELS * TILE_N] ALIGNED;    /* [term][channel][TILE_N], of one panel */
+  float u[TERMS * U_STRIDE] ALIGNED;             /* [term][channel][TILE_N], of one panel */
   float m[TERMS * SQUARES * COLUMNS] ALIGNED;    /* [panel][term][square][TILE_N] */
 } Winograd;
 
-/* Six pixels of a line → six terms; r stands first, its elements are step apart. */
+/* Six pixels of a line → six terms. */
 static inline void
-pixel_terms (const vec *d, int d_step, vec *r)
+pixel_terms (vec d0, vec d1, vec d2, vec d3, vec d4, vec d5, vec *r)
 {
-  const vec d1 = d[d_step], d2 = d[2 * d_step], d3 = d[3 * d_step], d4 = d[4 * d_step];
-  const vec even1 = d4 - Q2 * d2;
-  const vec even2 = d4 - Q1 * d2;
-  const vec odd1 = P1 * d3 - P2 * d1;
-  const vec odd2 = P2 * d3 - P1 * d1;
+  const vec even1 = fma ((vec) (-Q2), d2, d4);
+  const vec even2 = fma ((vec) (-Q1), d2, d4);
+  const vec odd1 = fma ((vec) (-P2), d1, P1 * d3);
+  const vec odd2 = fma ((vec) (-P1), d1, P2 * d3);
 
-  r[0] = d[0] + (d4 - (Q1 + Q2) * d2);
+  r[0] = d0 + fma ((vec) (-(Q1 + Q2)), d2, d4);
   r[1] = even1 + odd1;
   r[2] = even1 - odd1;
   r[3] = even2 + odd2;
   r[4] = even2 - odd2;
-  r[5] = d1 + (d[5 * d_step] - (Q1 + Q2) * d3);
+  r[5] = d1 + fma ((vec) (-(Q1 + Q2)), d3, d5);
 }
 
 /* Three weights of a line → six terms. */
 static inline void
 weight_terms (vec g0, vec g1, vec g2, vec *r)
 {
-  const vec even1 = (g0 + Q1 * g2) * (0.5f / (Q1 * (Q1 - Q2)));
-  const vec even2 = (g0 + Q2 * g2) * (0.5f / (Q2 * (Q2 - Q1)));
+  const vec even1 = fma ((vec) (Q1), g2, g0) * (0.5f / (Q1 * (Q1 - Q2)));
+  const vec even2 = fma ((vec) (Q2), g2, g0) * (0.5f / (Q2 * (Q2 - Q1)));
   const vec odd1 = g1 * (0.5f * P1 / (Q1 * (Q1 - Q2)));
   const vec odd2 = g1 * (0.5f * P2 / (Q2 * (Q2 - Q1)));
 
@@ -100,8 +101,8 @@ terms_pixels (vec m0, vec m1, vec m2, vec m3, vec m4, vec m5, vec *y)
   y[3] = (P1 * Q1) * odd1 + (P2 * Q2) * odd2 + m5;
 }
 
-/* Element offsets of the pixels under a square, -1 outside the picture. */
-static inline void
+/* Element offsets of the pixels under a square, -1 outside the picture; whether all are inside. */
+static inline int
 patch_at (const Picture *p, int square, long *at)
 {
   const int across = (p->limit_w + SIDE - 1) / SIDE;
@@ -120,29 +121,38 @@ patch_at (const Picture *p, int square, long *at)
                 : (((long) batch * p->height + (y >> p->shift)) * p->width + (x >> p->shift))
                     * p->channels;
     }
+
+  return x0 >= 0 && y0 >= 0 && x0 + PATCH <= p->limit_w && y0 + PATCH <= p->limit_h;
 }
 
-/* v = terms of n channels from k0 on of one square. */
+/* v = terms of n channels of one square. Called with whole as a constant: inside the picture
+ * nothing is asked for each pixel. */
 static inline void
-transform_pixels (Winograd *t, int square, __global const float *x, const long *at, int k0, int n)
+transform_pixels (Winograd *t, int square, __global const float *x, const long *at, int n,
+                  int whole)
 {
-  for (int k = 0; k < n; k += VEC)
-    {
-      vec d[TERMS];
-      vec r[TERMS];
+  float *v = t->v + square * V_STRIDE;
 
-      for (int i = 0; i < TERMS; i++)
-        d[i] = at[i] < 0 ? (vec) (0.0f) : vec_load_n (x + at[i] + k0 + k, n - k);
+  for (int k = 0; k < n; k += VEC, x += VEC, v += VEC)
+    {
+      vec r[PATCH][PATCH];   /* [column of the picture][term] */
+
       UNROLL for (int i = 0; i < PATCH; i++)
-        pixel_terms (d + i, PATCH, r + i * PATCH);
+        {
+          vec d[PATCH];
+
+          UNROLL for (int j = 0; j < PATCH; j++)
+            d[j] = whole || at[j * PATCH + i] >= 0 ? vec_load (x + at[j * PATCH + i])
+                                                   : (vec) (0.0f);
+          pixel_terms (d[0], d[1], d[2], d[3], d[4], d[5], r[i]);
+        }
       UNROLL for (int i = 0; i < PATCH; i++)
         {
           vec e[PATCH];
 
-          /* r is transposed: its line i is the picture's column i */
-          pixel_terms (r + i, PATCH, e);
+          pixel_terms (r[0][i], r[1][i], r[2][i], r[3][i], r[4][i], r[5][i], e);
           UNROLL for (int j = 0; j < PATCH; j++)
-            vec_store (e[j], t->v + ((i * PATCH + j) * SQUARES + square) * V_STRIDE + k);
+            vec_store (e[j], v + (i * PATCH + j) * SQUARES * V_STRIDE);
         }
     }
 }
@@ -166,7 +176,7 @@ transform_weights (Winograd *t, __global const weight_t *w, int channels, int n)
 
           weight_terms (r[0][i], r[1][i], r[2][i], e);
           UNROLL for (int j = 0; j < PATCH; j++)
-            vec_store (e[j], t->u + (i * PATCH + j) * CHANNELS * TILE_N + k);
+            vec_store (e[j], t->u + (i * PATCH + j) * U_STRIDE + k);
         }
     }
 }
@@ -189,7 +199,7 @@ multiply (Winograd *t, float *m, int n_squares, int n, int first)
             tile_load (acc, m + i * TILE_N);
           }
         tile_multiply (acc, t->v + (e * SQUARES + i) * V_STRIDE, V_STRIDE,
-                       t->u + e * CHANNELS * TILE_N, n);
+                       t->u + e * U_STRIDE, n);
         tile_store (acc, m + i * TILE_N, TILE_N);
       }
 }
@@ -243,8 +253,10 @@ winograd_block (__global const float *x, ulong x_at, __global const weight_t *w,
         {
           long at[TERMS];
 
-          patch_at (&picture, square0 + i, at);
-          transform_pixels (&t, i, x, at, k0, n_k);
+          if (patch_at (&picture, square0 + i, at))
+            transform_pixels (&t, i, x + k0, at, n_k, 1);
+          else
+            transform_pixels (&t, i, x + k0, at, n_k, 0);
         }
       for (int c = 0; c < n_columns; c += TILE_N)
         {

@@ -15,7 +15,7 @@
 
 /* Winograd's squares, columns and channels: what it keeps stays in the second-level cache. */
 #define SQUARES_12X32 "-DVEC=16 -DTILE_M=12 -DTILE_N=32 -DSQUARES=48 -DCOLUMNS=96 -DCHANNELS=64"
-#define SQUARES_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DSQUARES=30 -DCOLUMNS=64 -DCHANNELS=32"
+#define SQUARES_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DSQUARES=30 -DCOLUMNS=96 -DCHANNELS=32"
 
 #define FLASH_14X16 "-DVEC=16 -DTILE_M=14 -DTILE_N=16 -DQUERIES=168 -DKEYS=256"
 #define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=80 -DKEYS=128"
@@ -44,7 +44,7 @@ static const PalKernelRow rows[] = {
   { "winograd", "cpu-12x32", "winograd.cl", "winograd_block", SQUARES_12X32, CPU16,
     { 48, 32, 64, 1, 3 } },
   { "winograd", "cpu-5x16", "winograd.cl", "winograd_block", SQUARES_5X16, CPU,
-    { 30, 16, 32, 1, 4 } },
+    { 30, 16, 32, 1, 6 } },
 
   { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16,
     { 168, 16, 512, 1, 1 } },

@@ -14,18 +14,13 @@ typedef struct
   gboolean            squares;          /* row's tile counts squares of SQUARE x SQUARE pixels */
 } Conv;
 
-/* What winograd.cl makes at once, and the pixels from which on it is faster than the sum
- * over taps (tests/bench/LOG.md). */
-#define SQUARE       4
-#define LEAST_PIXELS 256
+#define SQUARE       4          /* side of what winograd.cl makes at once, pixels */
+#define LEAST_PIXELS 64         /* from which on that is faster (tests/bench/LOG.md) */
 
-/* Rows of tiles that the launch is split over. */
 static gint64
-parts_of (const Conv *c, PalShape y)
+squares_of (PalShape y)
 {
-  const gint64 squares = y.d[0] * PAL_OP_PARTS (y.d[1], SQUARE) * PAL_OP_PARTS (y.d[2], SQUARE);
-
-  return PAL_OP_PARTS (c->squares ? squares : y.d[0] * y.d[1] * y.d[2], c->row->tile.rows);
+  return y.d[0] * PAL_OP_PARTS (y.d[1], SQUARE) * PAL_OP_PARTS (y.d[2], SQUARE);
 }
 
 static gboolean
@@ -63,7 +58,8 @@ conv_emit (PalEmit *emit, const PalStep *step, GError **error)
     pal_emit_int (emit, geometry[i]);
 
   return pal_emit_go (emit, PAL_OP_PARTS (out.columns, tile->columns * MAX (tile->panels, 1)),
-                      parts_of (c, y), 1, tile->local, tile->local, 1, error);
+                      PAL_OP_PARTS (c->squares ? squares_of (y) : out.rows, tile->rows), 1,
+                      tile->local, tile->local, 1, error);
 }
 
 static const PalOp conv_op = { "conv2d", 1 << 1, conv_emit };
@@ -122,20 +118,24 @@ record (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const C
   return pal_step_output (tape, step, PAL_F32, shape);
 }
 
-/* Takes Winograd's row where the device has one and it pays. */
+/* Takes Winograd's row where the device has one and it pays: not for a few squares, nor where
+ * most of a square would lie outside. Its kernel reads whole vectors of channels. */
 static void
-choose_winograd (Conv *c, PalTape *tape, PalShape y)
+choose_winograd (Conv *c, PalTape *tape, gint64 channels, PalShape y)
 {
-  const PalKernelRow *row = pal_catalog_pick ("winograd",
-                                              pal_device_capabilities (pal_tape_device (tape)));
+  const guint         has    = pal_device_capabilities (pal_tape_device (tape));
+  const PalKernelRow *row    = pal_catalog_pick ("winograd", has);
+  const gint64        pixels = y.d[0] * y.d[1] * y.d[2];
+  const gint64        whole  = squares_of (y) * SQUARE * SQUARE;
 
-  c->squares = row && c->kernel_h == 3 && c->kernel_w == 3 && c->stride == 1 && c->pad == 1 &&
-               y.d[1] * y.d[2] >= LEAST_PIXELS && y.d[3] >= row->tile.columns;
-  if (c->squares)
-    {
-      g_assert (row->tile.columns == c->row->tile.columns);
-      c->row = row;
-    }
+  if (! row || c->kernel_h != 3 || c->kernel_w != 3 || c->stride != 1 || c->pad != 1 ||
+      pixels < LEAST_PIXELS || pixels < whole / 2 || y.d[3] < row->tile.columns ||
+      channels % row->tile.columns != 0)
+    return;
+
+  g_assert (row->tile.columns == c->row->tile.columns);
+  c->row     = row;
+  c->squares = TRUE;
 }
 
 static PalTensor *
@@ -163,7 +163,7 @@ convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const
                                              "input's, or one less" :
                                              "the input is smaller than the kernel");
 
-  choose_winograd (&conv, tape, PAL_SHAPE (in.d[0], out_h, out_w, w.d[0]));
+  choose_winograd (&conv, tape, in.d[3], PAL_SHAPE (in.d[0], out_h, out_w, w.d[0]));
   if (weight->scale)
     conv.flags |= PAL_END_SCALE;
   if (bias)
