@@ -18,7 +18,7 @@
 #define SQUARES_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DSQUARES=30 -DCOLUMNS=96 -DCHANNELS=32"
 
 #define FLASH_14X16 "-DVEC=16 -DTILE_M=14 -DTILE_N=16 -DQUERIES=168 -DKEYS=256"
-#define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=80 -DKEYS=128"
+#define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=100 -DKEYS=256"
 #define FLASH_LANES "-DVEC=4 -DTILE_M=4 -DTILE_N=16 -DQUERIES=4 -DLANES=64"
 
 #define FLASH_PACK  "-DVEC=4 -DTILE_N=16"
@@ -49,7 +49,7 @@ static const PalKernelRow rows[] = {
   { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16,
     { 168, 16, 512, 1, 1 } },
   { "attention", "cpu-5x16", "attention.cl", "attention_block", FLASH_5X16, CPU,
-    { 80, 16, 512, 1, 1 } },
+    { 100, 16, 512, 1, 1 } },
   { "attention", "any-lanes", "attention-lanes.cl", "attention_lanes", FLASH_LANES, ANY,
     { 4, 16, 64, 64, 1 } },
   { "attention_pack_keys", "any", "attention-pack.cl", "attention_pack_keys", FLASH_PACK, ANY,
