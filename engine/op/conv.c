@@ -119,7 +119,8 @@ record (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const C
 }
 
 /* Takes Winograd's row where the device has one and it pays: not for a few squares, nor where
- * most of a square would lie outside. Its kernel reads whole vectors of channels. */
+ * most of a square would lie outside. Its kernel reads the same panels of weights, and whole
+ * vectors of channels. */
 static void
 choose_winograd (Conv *c, PalTape *tape, gint64 channels, PalShape y)
 {
@@ -129,11 +130,10 @@ choose_winograd (Conv *c, PalTape *tape, gint64 channels, PalShape y)
   const gint64        whole  = squares_of (y) * SQUARE * SQUARE;
 
   if (! row || c->kernel_h != 3 || c->kernel_w != 3 || c->stride != 1 || c->pad != 1 ||
-      pixels < LEAST_PIXELS || pixels < whole / 2 || y.d[3] < row->tile.columns ||
-      channels % row->tile.columns != 0)
+      row->tile.columns != c->row->tile.columns || channels % row->tile.columns != 0 ||
+      y.d[3] < row->tile.columns || pixels < LEAST_PIXELS || pixels < whole / 2)
     return;
 
-  g_assert (row->tile.columns == c->row->tile.columns);
   c->row     = row;
   c->squares = TRUE;
 }
