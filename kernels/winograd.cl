@@ -101,8 +101,8 @@ terms_pixels (vec m0, vec m1, vec m2, vec m3, vec m4, vec m5, vec *y)
   y[3] = (P1 * Q1) * odd1 + (P2 * Q2) * odd2 + m5;
 }
 
-/* Element offsets of the pixels under a square, -1 outside the picture; whether all are inside. */
-static inline int
+/* Element offsets of the pixels under a square, -1 outside the picture. */
+static inline void
 patch_at (const Picture *p, int square, long *at)
 {
   const int across = (p->limit_w + SIDE - 1) / SIDE;
@@ -121,15 +121,12 @@ patch_at (const Picture *p, int square, long *at)
                 : (((long) batch * p->height + (y >> p->shift)) * p->width + (x >> p->shift))
                     * p->channels;
     }
-
-  return x0 >= 0 && y0 >= 0 && x0 + PATCH <= p->limit_w && y0 + PATCH <= p->limit_h;
 }
 
-/* v = terms of n channels of one square. Called with whole as a constant: inside the picture
- * nothing is asked for each pixel. */
+/* v = terms of n channels of one square. Lines are not unrolled, here and for weights: it is
+ * no slower, and quicker to compile. */
 static inline void
-transform_pixels (Winograd *t, int square, __global const float *x, const long *at, int n,
-                  int whole)
+transform_pixels (Winograd *t, int square, __global const float *x, const long *at, int n)
 {
   float *v = t->v + square * V_STRIDE;
 
@@ -137,16 +134,15 @@ transform_pixels (Winograd *t, int square, __global const float *x, const long *
     {
       vec r[PATCH][PATCH];   /* [column of the picture][term] */
 
-      UNROLL for (int i = 0; i < PATCH; i++)
+      for (int i = 0; i < PATCH; i++)
         {
           vec d[PATCH];
 
           UNROLL for (int j = 0; j < PATCH; j++)
-            d[j] = whole || at[j * PATCH + i] >= 0 ? vec_load (x + at[j * PATCH + i])
-                                                   : (vec) (0.0f);
+            d[j] = at[j * PATCH + i] < 0 ? (vec) (0.0f) : vec_load (x + at[j * PATCH + i]);
           pixel_terms (d[0], d[1], d[2], d[3], d[4], d[5], r[i]);
         }
-      UNROLL for (int i = 0; i < PATCH; i++)
+      for (int i = 0; i < PATCH; i++)
         {
           vec e[PATCH];
 
@@ -170,7 +166,7 @@ transform_weights (Winograd *t, __global const weight_t *w, int channels, int n)
       UNROLL for (int i = 0; i < 3; i++)
         weight_terms (load_weights (w + i * tap + k), load_weights (w + (i + 3) * tap + k),
                       load_weights (w + (i + 6) * tap + k), r[i]);
-      UNROLL for (int i = 0; i < PATCH; i++)
+      for (int i = 0; i < PATCH; i++)
         {
           vec e[PATCH];
 
@@ -204,7 +200,7 @@ multiply (Winograd *t, float *m, int n_squares, int n, int first)
       }
 }
 
-/* VEC columns of a square: y[SIDE][SIDE] of terms that are SQUARES rows apart. */
+/* VEC columns of a square: y[x][y] of terms that are SQUARES rows apart. */
 static inline void
 transform_back (const float *m, vec *y)
 {
@@ -224,7 +220,7 @@ transform_back (const float *m, vec *y)
 }
 
 /* A work-item makes SQUARES squares by COLUMNS columns; global (column blocks, square blocks).
- * Private memory: TERMS (SQUARES (CHANNELS + 8 + COLUMNS) + CHANNELS TILE_N) floats. */
+ * Private memory: TERMS (SQUARES (CHANNELS + 8 + COLUMNS) + CHANNELS TILE_N + 16) floats. */
 __kernel __attribute__ ((reqd_work_group_size (1, 1, 1))) void
 winograd_block (__global const float *x, ulong x_at, __global const weight_t *w,
                 __global const float *scale, __global const float *bias,
@@ -253,10 +249,8 @@ winograd_block (__global const float *x, ulong x_at, __global const weight_t *w,
         {
           long at[TERMS];
 
-          if (patch_at (&picture, square0 + i, at))
-            transform_pixels (&t, i, x + k0, at, n_k, 1);
-          else
-            transform_pixels (&t, i, x + k0, at, n_k, 0);
+          patch_at (&picture, square0 + i, at);
+          transform_pixels (&t, i, x + k0, at, n_k);
         }
       for (int c = 0; c < n_columns; c += TILE_N)
         {
@@ -265,8 +259,6 @@ winograd_block (__global const float *x, ulong x_at, __global const weight_t *w,
           multiply (&t, t.m + c * TERMS * SQUARES, n_squares, n_k, k0 == 0);
         }
     }
-  residual += residual_at;
-  y += y_at;
   for (int i = 0; i < n_squares; i++)
     {
       const int square = square0 + i;
@@ -277,7 +269,7 @@ winograd_block (__global const float *x, ulong x_at, __global const weight_t *w,
       for (int c = 0; c < n_columns; c += VEC)
         {
           const int column = column0 + c;
-          vec       out[SIDE * SIDE];
+          vec       out[SIDE * SIDE];   /* [x][y] */
 
           transform_back (t.m + (c / TILE_N * TERMS * SQUARES + i) * TILE_N + c % TILE_N, out);
           for (int p = 0; p < SIDE * SIDE; p++)
@@ -287,8 +279,8 @@ winograd_block (__global const float *x, ulong x_at, __global const weight_t *w,
               const ulong at = ((ulong) (line0 + py) * out_w + px) * columns + column;
 
               if (py < out_h && px < out_w)
-                tile_end (out[p], scale + column, bias + column, residual + at, y + at,
-                          columns - column, flags, act);
+                tile_end (out[p], scale + column, bias + column, residual + residual_at + at,
+                          y + y_at + at, columns - column, flags, act);
             }
         }
     }
