@@ -12,7 +12,7 @@
 #define HEAD_MAX 64          /* largest D that the kernel is built for */
 #endif
 #ifndef QUERIES
-#define QUERIES 8            /* rows of q a work-item makes, a multiple of TILE_M */
+#define QUERIES 8            /* rows of q a work-item makes, a multiple of 2 TILE_M */
 #endif
 #ifndef KEYS
 #define KEYS 64              /* keys of a block, a multiple of TILE_N */
@@ -62,7 +62,7 @@ flash_weights (Flash *f, int row, int n, int seen)
   for (int j = seen; j < n; j++)
     p[j] = LOWEST;
   for (int j = 0; j < n; j += VEC)
-    high = fmax (high, vec_load (p + j));
+    high = max (high, vec_load (p + j));
   highest = fmax (f->highest[row], vec_highest (high));
   for (int j = 0; j < n; j += VEC)
     {
@@ -78,24 +78,59 @@ flash_weights (Flash *f, int row, int n, int seen)
   f->highest[row] = highest;
 }
 
-/* y = keep y + p v. vp: row k0 of the head's first panel; panels are panel_size apart. */
+/* y = keep y + p v for one panel of values. */
+static inline void
+flash_panel (const Flash *f, __global const float *vp, float *y, int n_rows, int n_keys)
+{
+  for (int i = 0; i < n_rows; i += TILE_M, y += TILE_M * TILE_N)
+    {
+      vec acc[TILE_M][TILE_V];
+
+      tile_load (acc, y);
+      UNROLL for (int r = 0; r < TILE_M; r++)
+      UNROLL for (int j = 0; j < TILE_V; j++)
+        acc[r][j] *= f->keep[i + r];
+      tile_multiply (acc, f->p + i * P_STRIDE, P_STRIDE, vp, n_keys);
+      tile_store (acc, y, TILE_N);
+    }
+}
+
+/* The same for a panel whose second half is empty: twice the rows by half the columns. */
+static inline void
+flash_half_panel (const Flash *f, __global const float *vp, float *y, int n_rows, int n_keys)
+{
+  for (int i = 0; i < n_rows; i += 2 * TILE_M, y += 2 * TILE_M * TILE_N)
+    {
+      vec acc[2 * TILE_M];
+
+      UNROLL for (int r = 0; r < 2 * TILE_M; r++)
+        acc[r] = vec_load (y + r * TILE_N) * f->keep[i + r];
+      for (int k = 0; k < n_keys; k++)
+        {
+          const vec v = vec_load (vp + k * TILE_N);
+
+          UNROLL for (int r = 0; r < 2 * TILE_M; r++)
+            acc[r] = fma ((vec) (f->p[(i + r) * P_STRIDE + k]), v, acc[r]);
+        }
+      UNROLL for (int r = 0; r < 2 * TILE_M; r++)
+        vec_store (acc[r], y + r * TILE_N);
+    }
+}
+
+/* vp: row k0 of the head's first panel; panels are panel_size apart. */
 static inline void
 flash_values (Flash *f, __global const float *vp, ulong panel_size, int n_rows, int n_keys,
               int width)
 {
   for (int p = 0; p < PANELS (width); p++, vp += panel_size)
-    for (int i = 0; i < n_rows; i += TILE_M)
-      {
-        vec    acc[TILE_M][TILE_V];
-        float *y = f->y + (p * QUERIES + i) * TILE_N;
+    {
+      float *y = f->y + p * QUERIES * TILE_N;
 
-        tile_load (acc, y);
-        UNROLL for (int r = 0; r < TILE_M; r++)
-        UNROLL for (int j = 0; j < TILE_V; j++)
-          acc[r][j] *= f->keep[i + r];
-        tile_multiply (acc, f->p + i * P_STRIDE, P_STRIDE, vp, n_keys);
-        tile_store (acc, y, TILE_N);
-      }
+      if (TILE_V == 2 && width - p * TILE_N <= VEC)
+        flash_half_panel (f, vp, y, n_rows, n_keys);
+      else
+        flash_panel (f, vp, y, n_rows, n_keys);
+    }
 }
 
 static inline void

@@ -69,9 +69,12 @@ vec_total (vec v)
 #define ACT_QUICK_GELU 4
 #define ACT_RELU       5
 
-/* 2 ** (n + f), n whole, |f| <= 0.5, -126 <= n <= 127 */
+/* x + ROUND is rounded to a whole number, which its low bits hold; |x| < 2 ** 22 */
+#define ROUND 12582912.0f
+
+/* 2 ** (n + f), rounded = n + ROUND, |f| <= 0.5, -126 <= n <= 127 */
 static inline vec
-vec_exp2_split (vec n, vec f)
+vec_exp2_split (vec rounded, vec f)
 {
   vec p = (vec) (1.5345790598e-4f);
 
@@ -82,32 +85,35 @@ vec_exp2_split (vec n, vec f)
   p = fma (p, f, (vec) (6.9314718246e-1f));
   p = fma (p, f, (vec) (1.0f));
 
-  return p * PAL_JOIN (as_float, VEC) ((PAL_JOIN (convert_int, VEC) (n) + 127) << 23);
+  return PAL_JOIN (as_float, VEC) (PAL_JOIN (as_int, VEC) (p)
+                                   + (PAL_JOIN (as_int, VEC) (rounded) << 23));
 }
 
-/* 2 ** x; below 2 ** -126 it stays there */
+/* 2 ** x; below 2 ** -126 it stays there. max () and not fmax (): NaN is passed on by either,
+ * but the latter takes three instructions. */
 static inline vec
 vec_exp2 (vec x)
 {
-  x = clamp (x, -126.0f, 127.0f);
+  x = min (max (x, (vec) (-126.0f)), (vec) (127.0f));
 
-  const vec n = rint (x);
+  const vec rounded = x + ROUND;
 
-  return vec_exp2_split (n, x - n);
+  return vec_exp2_split (rounded, x - (rounded - ROUND));
 }
 
 /* e ** x, with the reduced argument in two parts so that the error stays below 2e-7 */
 static inline vec
 vec_exp (vec x)
 {
-  x = clamp (x, -87.0f, 88.0f);
+  x = min (max (x, (vec) (-87.0f)), (vec) (88.0f));
 
-  const vec n = rint (x * 1.44269504f);
+  const vec rounded = fma (x, (vec) (1.44269504f), (vec) (ROUND));
+  const vec n = rounded - ROUND;
   vec       r = fma (n, (vec) (-6.93359375e-1f), x);
 
   r = fma (n, (vec) (2.12194440e-4f), r);
 
-  return vec_exp2_split (n, r * 1.44269504f);
+  return vec_exp2_split (rounded, r * 1.44269504f);
 }
 
 static inline vec

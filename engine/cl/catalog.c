@@ -13,8 +13,12 @@
 #define BLOCK_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DBLOCK_M=60 -DBLOCK_N=160 -DBLOCK_K=256"
 #define DIRECT_4X8  "-DVEC=4 -DTILE_M=4 -DTILE_N=8"
 
+/* Winograd's squares, columns and channels: what it keeps stays in the second-level cache. */
+#define SQUARES_12X32 "-DVEC=16 -DTILE_M=12 -DTILE_N=32 -DSQUARES=48 -DCOLUMNS=96 -DCHANNELS=64"
+#define SQUARES_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DSQUARES=30 -DCOLUMNS=96 -DCHANNELS=32"
+
 #define FLASH_14X16 "-DVEC=16 -DTILE_M=14 -DTILE_N=16 -DQUERIES=168 -DKEYS=256"
-#define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=80 -DKEYS=128"
+#define FLASH_5X16  "-DVEC=8 -DTILE_M=5 -DTILE_N=16 -DQUERIES=100 -DKEYS=256"
 #define FLASH_LANES "-DVEC=4 -DTILE_M=4 -DTILE_N=16 -DQUERIES=4 -DLANES=64"
 
 #define FLASH_PACK  "-DVEC=4 -DTILE_N=16"
@@ -37,10 +41,15 @@ static const PalKernelRow rows[] = {
   { "conv2d", "cpu-5x16", "conv.cl", "conv_block", BLOCK_5X16, CPU, { 60, 16, 256, 1, 10 } },
   { "conv2d", "any-4x8", "conv.cl", "conv_direct", DIRECT_4X8, ANY, { 4, 8, 0, 8, 1 } },
 
+  { "winograd", "cpu-12x32", "winograd.cl", "winograd_block", SQUARES_12X32, CPU16,
+    { 48, 32, 64, 1, 3 } },
+  { "winograd", "cpu-5x16", "winograd.cl", "winograd_block", SQUARES_5X16, CPU,
+    { 30, 16, 32, 1, 6 } },
+
   { "attention", "cpu-14x16", "attention.cl", "attention_block", FLASH_14X16, CPU16,
     { 168, 16, 512, 1, 1 } },
   { "attention", "cpu-5x16", "attention.cl", "attention_block", FLASH_5X16, CPU,
-    { 80, 16, 512, 1, 1 } },
+    { 100, 16, 512, 1, 1 } },
   { "attention", "any-lanes", "attention-lanes.cl", "attention_lanes", FLASH_LANES, ANY,
     { 4, 16, 64, 64, 1 } },
   { "attention_pack_keys", "any", "attention-pack.cl", "attention_pack_keys", FLASH_PACK, ANY,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The convolution: geometry, and the choice between it and a plain product. */
+/* The convolution: geometry, and the choice between it, Winograd's and a plain product. */
 
 #include "op/private.h"
 
@@ -11,7 +11,17 @@ typedef struct
   gint                limit_h, limit_w; /* sides of x as the taps see them */
   gint                flags;            /* PAL_END_… */
   PalAct              act;
+  gboolean            squares;          /* row's tile counts squares of SQUARE x SQUARE pixels */
 } Conv;
+
+#define SQUARE       4          /* side of what winograd.cl makes at once, pixels */
+#define LEAST_PIXELS 64         /* from which on that is faster (tests/bench/LOG.md) */
+
+static gint64
+squares_of (PalShape y)
+{
+  return y.d[0] * PAL_OP_PARTS (y.d[1], SQUARE) * PAL_OP_PARTS (y.d[2], SQUARE);
+}
 
 static gboolean
 conv_emit (PalEmit *emit, const PalStep *step, GError **error)
@@ -48,7 +58,8 @@ conv_emit (PalEmit *emit, const PalStep *step, GError **error)
     pal_emit_int (emit, geometry[i]);
 
   return pal_emit_go (emit, PAL_OP_PARTS (out.columns, tile->columns * MAX (tile->panels, 1)),
-                      PAL_OP_PARTS (out.rows, tile->rows), 1, tile->local, tile->local, 1, error);
+                      PAL_OP_PARTS (c->squares ? squares_of (y) : out.rows, tile->rows), 1,
+                      tile->local, tile->local, 1, error);
 }
 
 static const PalOp conv_op = { "conv2d", 1 << 1, conv_emit };
@@ -107,6 +118,26 @@ record (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const C
   return pal_step_output (tape, step, PAL_F32, shape);
 }
 
+/* Takes Winograd's row where the device has one and it pays: not for a few squares, nor where
+ * most of a square would lie outside. Its kernel reads the same panels of weights, and whole
+ * vectors of channels. */
+static void
+choose_winograd (Conv *c, PalTape *tape, gint64 channels, PalShape y)
+{
+  const guint         has    = pal_device_capabilities (pal_tape_device (tape));
+  const PalKernelRow *row    = pal_catalog_pick ("winograd", has);
+  const gint64        pixels = y.d[0] * y.d[1] * y.d[2];
+  const gint64        whole  = squares_of (y) * SQUARE * SQUARE;
+
+  if (! row || c->kernel_h != 3 || c->kernel_w != 3 || c->stride != 1 || c->pad != 1 ||
+      row->tile.columns != c->row->tile.columns || channels % row->tile.columns != 0 ||
+      y.d[3] < row->tile.columns || pixels < LEAST_PIXELS || pixels < whole / 2)
+    return;
+
+  c->row     = row;
+  c->squares = TRUE;
+}
+
 static PalTensor *
 convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const PalConv *options)
 {
@@ -132,6 +163,7 @@ convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const
                                              "input's, or one less" :
                                              "the input is smaller than the kernel");
 
+  choose_winograd (&conv, tape, in.d[3], PAL_SHAPE (in.d[0], out_h, out_w, w.d[0]));
   if (weight->scale)
     conv.flags |= PAL_END_SCALE;
   if (bias)
