@@ -158,6 +158,7 @@ PalModel *
 pal_model_open (PalDevice *device, const gchar *path, GError **error)
 {
   g_autoptr (PalModel) model = NULL;
+  PalStopwatch watch = pal_stopwatch_start ();
 
   g_return_val_if_fail (device != NULL && path != NULL, NULL);
 
@@ -174,7 +175,11 @@ pal_model_open (PalDevice *device, const gchar *path, GError **error)
   for (guint i = 0; i < PAL_N_PARTS; i++)
     model->residency[i] = pal_residency_new (device, model->parts->weights[i]);
 
-  return check_weights (model, error) ? g_steal_pointer (&model) : NULL;
+  if (! check_weights (model, error))
+    return NULL;
+  pal_debug_lap (PAL_DEBUG_START, &watch, "model folder");
+
+  return g_steal_pointer (&model);
 }
 
 PalModel *
@@ -262,7 +267,12 @@ static PalProgram *
 program_new (PalModel *model, const Key *key, GError **error)
 {
   GError *local = NULL;
-  PalProgram *program = pal_tape_finish (record (model, key), pal_env_budget (), &local);
+  PalStopwatch watch = pal_stopwatch_start ();
+  PalTape *tape = record (model, key);
+  PalProgram *program;
+
+  pal_debug_lap (PAL_DEBUG_START, &watch, "tape");
+  program = pal_tape_finish (tape, pal_env_budget (), &local);
 
   if (! program && g_error_matches (local, PAL_ERROR, PAL_ERROR_MEMORY))
     {
