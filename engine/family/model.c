@@ -38,6 +38,8 @@ struct _PalModel
   PalResidency   *residency[PAL_N_PARTS];
   GQueue          programs;      /* of Entry, last used first */
   guint64         arena_bytes, bound_bytes;   /* largest so far */
+  gpointer        memo;
+  GDestroyNotify  memo_free;
 };
 
 static void
@@ -195,6 +197,7 @@ pal_model_unref (PalModel *model)
   if (! g_atomic_ref_count_dec (&model->refs))
     return;
 
+  pal_model_set_memo (model, NULL, NULL);
   g_queue_clear_full (&model->programs, entry_free);
   for (guint i = 0; i < PAL_N_PARTS; i++)
     g_clear_pointer (&model->residency[i], pal_residency_unref);
@@ -202,6 +205,22 @@ pal_model_unref (PalModel *model)
   g_clear_pointer (&model->parts, pal_parts_free);
   pal_device_unref (model->device);
   g_free (model);
+}
+
+gpointer
+pal_model_memo (PalModel *model)
+{
+  return model->memo;
+}
+
+void
+pal_model_set_memo (PalModel *model, gpointer memo, GDestroyNotify memo_free)
+{
+  if (model->memo)
+    model->memo_free (model->memo);
+
+  model->memo = memo;
+  model->memo_free = memo_free;
 }
 
 const PalModelInfo *
