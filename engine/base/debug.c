@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/debug.h"
 
@@ -17,6 +18,7 @@ static const GDebugKey debug_keys[] = {
   { "noplan",  PAL_DEBUG_NOPLAN },
   { "nan",     PAL_DEBUG_NAN },
   { "canary",  PAL_DEBUG_CANARY },
+  { "start",   PAL_DEBUG_START },
 };
 
 static const gchar *const fault_names[PAL_N_FAULTS] = {
@@ -101,6 +103,25 @@ pal_debug_log (PalDebugFlags flag,
   va_end (args);
 
   g_printerr ("palimpsest-%s: %s\n", key, text);
+}
+
+PalStopwatch
+pal_stopwatch_start (void)
+{
+  return (PalStopwatch) { .wall_us = g_get_monotonic_time (),
+                          .cpu_us  = (gint64) clock () * G_USEC_PER_SEC / CLOCKS_PER_SEC };
+}
+
+void
+pal_debug_lap (PalDebugFlags  flag,
+               PalStopwatch  *watch,
+               const gchar   *what)
+{
+  const PalStopwatch now = pal_stopwatch_start ();
+
+  pal_debug_log (flag, "%s: %" G_GINT64_FORMAT " ms (%" G_GINT64_FORMAT " ms CPU)", what,
+                 (now.wall_us - watch->wall_us) / 1000, (now.cpu_us - watch->cpu_us) / 1000);
+  *watch = now;
 }
 
 static const gchar *

@@ -18,7 +18,8 @@ typedef enum
   PAL_DEBUG_SYNC    = 1 << 6,  /* wait after each kernel */
   PAL_DEBUG_NOPLAN  = 1 << 7,  /* a buffer of its own for each tensor */
   PAL_DEBUG_NAN     = 1 << 8,  /* stop at the first step whose result is not finite */
-  PAL_DEBUG_CANARY  = 1 << 9   /* check the gaps of the plan for stray writes */
+  PAL_DEBUG_CANARY  = 1 << 9,  /* check the gaps of the plan for stray writes */
+  PAL_DEBUG_START   = 1 << 10  /* what the way to a program's first run costs */
 } PalDebugFlags;
 
 gboolean     pal_debug           (PalDebugFlags flag);
@@ -27,6 +28,18 @@ void         pal_debug_set       (PalDebugFlags flags);   /* for tests */
 /* One line on standard error, "palimpsest-plan: ...", when the flag is on. */
 void         pal_debug_log       (PalDebugFlags flag, const gchar *format,
                                   ...) G_GNUC_PRINTF (2, 3);
+
+/* Wall and processor time since a moment; the latter of all threads, and what holds on a
+ * machine that is shared with others. */
+typedef struct
+{
+  gint64 wall_us, cpu_us;
+} PalStopwatch;
+
+PalStopwatch pal_stopwatch_start (void);
+
+/* Logs "what: 12 ms (20 ms CPU)" for the time since *watch, which starts anew. */
+void         pal_debug_lap       (PalDebugFlags flag, PalStopwatch *watch, const gchar *what);
 
 const gchar *pal_env_device      (void);   /* PALIMPSEST_DEVICE or NULL */
 guint64      pal_env_budget      (void);   /* PALIMPSEST_BUDGET in bytes ("4G", "800M"), 0 = none */

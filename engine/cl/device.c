@@ -382,6 +382,7 @@ pal_device_open (const gchar  *selector,
                  GError      **error)
 {
   g_autoptr (GPtrArray) all = NULL;
+  PalStopwatch watch = pal_stopwatch_start ();
   const Found *found;
   PalDevice   *device;
 
@@ -396,6 +397,7 @@ pal_device_open (const gchar  *selector,
   device = open_found (found, error);
   if (! device)
     g_prefix_error (error, "%s: ", found->info.name);
+  pal_debug_lap (PAL_DEBUG_START, &watch, "device");
 
   return device;
 }

@@ -6,13 +6,15 @@
 
 #include <string.h>
 
-#include <glib/gstdio.h>
-
 #include "base/debug.h"
+#include "cl/cache.h"
 
-#define CACHE_FORMAT "palimpsest kernel 1\n"
-#define DIGEST_CHARS 64
-#define MAX_LOG      4000       /* bytes of a build log that an error shows */
+#define MAX_LOG 4000            /* bytes of a build log that an error shows */
+
+/* A model's kernels are about 1 MB. */
+static const PalCacheKind binaries = {
+  .folder = "kernels", .format = "palimpsest kernel 1\n", .cap_bytes = 64 << 20
+};
 
 static void
 kernel_free (PalKernel *kernel)
@@ -47,65 +49,31 @@ pal_programs_clear (PalDevice *device)
   g_mutex_clear (&device->build_lock);
 }
 
-/* Cache of binaries. A file is the format line, the SHA-256 of the rest, the rest:
- * drivers are known to crash on damaged binaries, so none reaches them. */
+/* Platforms that keep compiled kernels on disk themselves, and better than a binary does.
+ * pocl compiles a kernel when it is first launched, for the work-group's size. To give a
+ * binary it compiles all kernels of the program once more, for any size, which nearly
+ * doubles a cold start, and what the binary lacks then is the size that is used. Mesa's
+ * binaries cost nothing and save its front end. */
+static const gchar *const own_caches[] = { "Portable Computing Language" };
+
+static gboolean
+keeps_kernels (PalDevice *device)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (own_caches); i++)
+    if (g_str_equal (device->info.platform, own_caches[i]))
+      return TRUE;
+
+  return FALSE;
+}
 
 static gchar *
 cache_path (PalDevice   *device,
             const gchar *source,
             const gchar *options)
 {
-  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  const gchar *parts[] = { CACHE_FORMAT, device->build_key, options, source };
-  g_autofree gchar *name = NULL;
+  const gchar *parts[] = { device->build_key, options, source };
 
-  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
-    g_checksum_update (sum, (const guchar *) parts[i], strlen (parts[i]) + 1);
-
-  name = g_strconcat (g_checksum_get_string (sum), ".bin", NULL);
-  return g_build_filename (pal_env_cache_dir (), "kernels", name, NULL);
-}
-
-static GBytes *
-cache_read (const gchar *path)
-{
-  const gsize       head = strlen (CACHE_FORMAT) + DIGEST_CHARS;
-  g_autofree gchar *data = NULL, *digest = NULL;
-  gsize             n = 0;
-
-  if (! g_file_get_contents (path, &data, &n, NULL))
-    return NULL;
-
-  if (n > head && memcmp (data, CACHE_FORMAT, strlen (CACHE_FORMAT)) == 0)
-    digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (guchar *) data + head, n - head);
-
-  if (! digest || memcmp (digest, data + strlen (CACHE_FORMAT), DIGEST_CHARS) != 0)
-    {
-      pal_debug_log (PAL_DEBUG_CACHE, "dropped the damaged %s", path);
-      g_unlink (path);
-      return NULL;
-    }
-
-  return g_bytes_new (data + head, n - head);
-}
-
-static void
-cache_write (const gchar *path,
-             const guchar *data,
-             gsize         n)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GString) out  = g_string_new (CACHE_FORMAT);
-  g_autofree gchar *digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, data, n);
-  g_autofree gchar *folder = g_path_get_dirname (path);
-
-  g_string_append (out, digest);
-  g_string_append_len (out, (const gchar *) data, (gssize) n);
-
-  g_mkdir_with_parents (folder, 0700);
-  if (! g_file_set_contents_full (path, out->str, (gssize) out->len,
-                                  G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
-    pal_debug_log (PAL_DEBUG_CACHE, "not kept: %s", error->message);
+  return pal_cache_path (&binaries, parts, G_N_ELEMENTS (parts));
 }
 
 /* A program that can't be kept is only slower to start the next time. */
@@ -127,7 +95,7 @@ cache_keep (cl_program   program,
       return;
     }
 
-  cache_write (path, data, n);
+  pal_cache_write (&binaries, path, data, n);
 }
 
 static cl_program
@@ -135,7 +103,7 @@ build_binary (PalDevice   *device,
               const gchar *path,
               const gchar *options)
 {
-  g_autoptr (GBytes) bytes = cache_read (path);
+  g_autoptr (GBytes) bytes = pal_cache_read (&binaries, path);
   g_autoptr (GError) error = NULL;
   const guchar *data;
   gsize         n;
@@ -153,8 +121,7 @@ build_binary (PalDevice   *device,
                  "building a kernel binary"))
     return program;
 
-  pal_debug_log (PAL_DEBUG_CACHE, "dropped %s: %s", path, error->message);
-  g_unlink (path);
+  pal_cache_drop (path, error->message);
   if (program)
     clReleaseProgram (program);
 
@@ -234,8 +201,8 @@ program_get (PalDevice    *device,
   if (! (source = pal_kernel_source (file, error)))
     return NULL;
 
-  path    = cache_path (device, source, options);
-  program = build_binary (device, path, options);
+  path    = keeps_kernels (device) ? NULL : cache_path (device, source, options);
+  program = path ? build_binary (device, path, options) : NULL;
   cached  = program != NULL;
 
   if (! cached)
@@ -244,7 +211,7 @@ program_get (PalDevice    *device,
     return NULL;
 
   g_hash_table_insert (device->programs, g_steal_pointer (&key), program);
-  if (! cached)
+  if (path && ! cached)
     cache_keep (program, path);
 
   pal_debug_log (PAL_DEBUG_KERNELS, "%s %s: %s in %" G_GINT64_FORMAT " ms", file, options,

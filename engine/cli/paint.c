@@ -18,11 +18,10 @@ typedef struct
   PalModel         *model;
 
   CliPng           *input;
-  PalImage         *mask;       /* of the input's size; NULL = everywhere */
-  gboolean          opaque;     /* the mask is the input's own transparency */
-  PalRect           rect;       /* part of the input that the engine is given */
-  PalImage         *source;     /* of rect */
-  PalImage         *part;       /* the mask in rect; NULL = everywhere */
+  CliPng           *mask_file;  /* of the input's size; NULL = none */
+  gboolean          masked;     /* by that file, or by the input's own transparency */
+  CliPatch          patch;      /* part of the input that the engine is given */
+  PalImage         *source;     /* of the patch */
 } Job;
 
 static void
@@ -31,9 +30,10 @@ job_clear (Job *job)
   g_clear_pointer (&job->model, pal_model_unref);
   g_clear_pointer (&job->device, pal_device_unref);
   g_clear_pointer (&job->input, cli_png_free);
-  g_clear_pointer (&job->mask, pal_image_free);
+  g_clear_pointer (&job->mask_file, cli_png_free);
+  g_clear_pointer (&job->patch.below, cli_png_free);
+  g_clear_pointer (&job->patch.mask, pal_image_free);
   g_clear_pointer (&job->source, pal_image_free);
-  g_clear_pointer (&job->part, pal_image_free);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Job, job_clear)
@@ -73,10 +73,9 @@ read_mask (Job     *job,
         return usage (error, _("a mask is missing: give one with --mask FILE.png, or an input"
                                " that is transparent where it is to be filled"));
 
-      job->opaque = ! options->invert_mask;
-      job->mask   = cli_pixels_mask (input, options->invert_mask);
-
-      return job->mask ? TRUE : no_memory (error);
+      job->masked       = TRUE;
+      job->patch.opaque = ! options->invert_mask;
+      return TRUE;
     }
 
   file = cli_png_read (options->mask, error);
@@ -92,34 +91,43 @@ read_mask (Job     *job,
       return FALSE;
     }
 
-  job->mask = cli_pixels_mask (file, options->invert_mask);
+  job->masked    = TRUE;
+  job->mask_file = g_steal_pointer (&file);
 
-  return job->mask ? TRUE : no_memory (error);
+  return TRUE;
 }
 
-/* What the engine is given: the masked part with its surroundings. */
+/* What the engine is given: the masked part with its surroundings. From here on nothing
+ * touches the picture around them. */
 static gboolean
 crop (Job     *job,
       GError **error)
 {
-  const PalModelInfo *info  = pal_model_info (job->model);
-  const CliOptions   *o     = job->options;
-  const gdouble       usual = o->intent == PAL_FILL ? info->fill_strength
-                                                    : info->restyle_strength;
+  const PalModelInfo *info   = pal_model_info (job->model);
+  const CliOptions   *o      = job->options;
+  const CliPng       *mask   = job->mask_file ? job->mask_file : job->input;
+  const gdouble       usual  = o->intent == PAL_FILL ? info->fill_strength
+                                                     : info->restyle_strength;
+  CliPatch           *patch  = &job->patch;
   PalRect             masked = { 0, 0, job->input->width, job->input->height };
 
-  if (job->mask)
-    masked = pal_image_bounds (job->mask);
+  if (job->masked)
+    masked = cli_pixels_bounds (mask, o->invert_mask);
 
   if (masked.width == 0)
     return usage (error, _("the mask leaves nothing to change: it is black everywhere"));
 
-  job->rect   = pal_context_rect (info, o->intent, o->strength > 0 ? o->strength : usual,
+  patch->rect = pal_context_rect (info, o->intent, o->strength > 0 ? o->strength : usual,
                                   job->input->width, job->input->height, masked);
-  job->source = cli_pixels_source (job->input, job->rect);
-  job->part   = job->mask ? pal_image_crop (job->mask, job->rect) : NULL;
+  job->source = cli_pixels_source (job->input, patch->rect);
+  patch->mask = job->masked ? cli_pixels_mask (mask, patch->rect, o->invert_mask) : NULL;
+  g_clear_pointer (&job->mask_file, cli_png_free);
 
-  return job->source && (job->part || ! job->mask) ? TRUE : no_memory (error);
+  job->input   = cli_pixels_to_colour (job->input);
+  patch->below = job->input ? cli_pixels_part (job->input, patch->rect) : NULL;
+
+  return job->source && patch->below && (patch->mask || ! job->masked) ? TRUE
+                                                                       : no_memory (error);
 }
 
 /* What the user may not expect of this input or recipe. */
@@ -180,9 +188,9 @@ make_request (const Job *job,
 
   return (PalRequest) {
     .intent = o->intent, .prompt = o->prompt, .negative_prompt = o->negative_prompt,
-    .source = job->source, .mask = job->part,
-    .width = job->source ? job->rect.width : o->width,
-    .height = job->source ? job->rect.height : o->height,
+    .source = job->source, .mask = job->patch.mask,
+    .width = job->source ? job->patch.rect.width : o->width,
+    .height = job->source ? job->patch.rect.height : o->height,
     .strength = o->strength, .steps = o->steps, .guidance = o->guidance, .eta = o->eta,
     .sampler = o->sampler, .karras = o->karras,
     .keep_colours = o->keep_colours, .seed = seed, .random = o->random,
@@ -213,14 +221,15 @@ save (Job              *job,
       const gchar      *path,
       GError          **error)
 {
-  g_autoptr (CliPng) png    = job->input
-                                ? cli_pixels_composite (job->input, result, job->rect,
-                                                        job->mask, job->opaque)
-                                : cli_pixels_new (result);
+  g_autoptr (CliPng) made   = job->input ? NULL : cli_pixels_new (result);
+  CliPng            *png    = job->input ? job->input : made;
   g_autofree gchar  *recipe = NULL;
 
   if (! png)
     return no_memory (error);
+
+  if (job->input)
+    cli_pixels_lay (png, &job->patch, result);
 
   recipe = pal_recipe_format (request, pal_model_info (job->model), png->width, png->height);
   cli_png_set_text (png, "parameters", recipe);

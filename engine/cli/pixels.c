@@ -81,24 +81,80 @@ brightness (const guint16 *samples,
 
 PalImage *
 cli_pixels_mask (const CliPng *png,
+                 PalRect       rect,
                  gboolean      invert)
 {
-  PalImage      *mask        = pal_image_new (png->width, png->height, 1);
+  PalImage      *mask        = pal_image_new (rect.width, rect.height, 1);
   const gboolean transparent = cli_pixels_transparent (png);
   const gfloat   max         = max_sample (png);
-  const gsize    n           = (gsize) png->width * (gsize) png->height;
 
-  for (gsize i = 0; i < n && mask; i++)
-    {
-      const guint16 *samples = png->data + i * (gsize) png->channels;
-      const gfloat   value   = transparent
-                                 ? 1.0f - (gfloat) samples[png->channels - 1] / max
-                                 : brightness (samples, png->channels, max);
+  for (gint y = 0; y < rect.height && mask; y++)
+    for (gint x = 0; x < rect.width; x++)
+      {
+        const guint16 *samples = pixel (png, rect.x + x, rect.y + y);
+        const gfloat   value   = transparent
+                                   ? 1.0f - (gfloat) samples[png->channels - 1] / max
+                                   : brightness (samples, png->channels, max);
 
-      mask->data[i] = invert ? 1.0f - value : value;
-    }
+        mask->data[(gsize) y * (gsize) rect.width + (gsize) x] = invert ? 1.0f - value : value;
+      }
 
   return mask;
+}
+
+/* The samples of a pixel that make its mask, and their value where the mask is 0. */
+typedef struct
+{
+  gint    first, n;
+  guint16 off;
+} MaskSamples;
+
+static gboolean
+is_on (const guint16     *samples,
+       const MaskSamples *of)
+{
+  for (gint c = of->first; c < of->first + of->n; c++)
+    if (samples[c] != of->off)
+      return TRUE;
+
+  return FALSE;
+}
+
+/* Without a float for each pixel: pictures are large and selections small. */
+PalRect
+cli_pixels_bounds (const CliPng *png,
+                   gboolean      invert)
+{
+  const gboolean    transparent = cli_pixels_transparent (png);
+  const MaskSamples of          = {
+    .first = transparent ? png->channels - 1 : 0,
+    .n     = transparent || png->channels < 3 ? 1 : 3,
+    .off   = transparent != invert ? (guint16) max_sample (png) : 0
+  };
+  gint left = png->width, right = -1, top = png->height, bottom = -1;
+
+  for (gint y = 0; y < png->height; y++)
+    {
+      gint x = 0, end = png->width - 1;
+
+      while (x < png->width && ! is_on (pixel (png, x, y), &of))
+        x++;
+      if (x == png->width)
+        continue;
+
+      while (end > MAX (x, right) && ! is_on (pixel (png, end, y), &of))
+        end--;
+
+      left   = MIN (left, x);
+      right  = MAX (right, end);
+      top    = MIN (top, y);
+      bottom = y;
+    }
+
+  if (right < 0)
+    return (PalRect) { 0, 0, 0, 0 };
+
+  return (PalRect) { left, top, right - left + 1, bottom - top + 1 };
 }
 
 static guint16
@@ -110,27 +166,6 @@ blend (guint16 below,
   const gfloat value = (gfloat) below * (1.0f - weight) + CLAMP (above, 0.0f, 1.0f) * max * weight;
 
   return (guint16) lrintf (CLAMP (value, 0.0f, max));
-}
-
-/* Gray samples three times, everything else as it is. */
-static CliPng *
-to_colour (const CliPng *png)
-{
-  CliPng     *copy  = cli_png_new (png->width, png->height, has_alpha (png) ? 4 : 3, png->depth);
-  const gsize n     = (gsize) png->width * (gsize) png->height;
-
-  for (gsize i = 0; i < n && copy; i++)
-    {
-      const guint16 *in  = png->data + i * (gsize) png->channels;
-      guint16       *out = copy->data + i * (gsize) copy->channels;
-
-      for (gint c = 0; c < 3; c++)
-        out[c] = in[png->channels < 3 ? 0 : c];
-      if (has_alpha (png))
-        out[3] = in[png->channels - 1];
-    }
-
-  return copy;
 }
 
 /* A profile of gray values would be wrong for what has become colour. */
@@ -164,42 +199,78 @@ copy_extras (const CliPng *from,
     }
 }
 
+/* Gray samples three times, everything else as it is. */
 CliPng *
-cli_pixels_composite (const CliPng   *png,
-                      const PalImage *result,
-                      PalRect         rect,
-                      const PalImage *mask,
-                      gboolean        opaque)
+cli_pixels_to_colour (CliPng *png)
 {
-  CliPng      *out = to_colour (png);
-  const gfloat max = max_sample (png);
+  CliPng     *copy;
+  const gsize n = (gsize) png->width * (gsize) png->height;
 
-  g_return_val_if_fail (result->width == rect.width && result->height == rect.height &&
-                        result->channels == 3, NULL);
+  if (png->channels >= 3)
+    return png;
 
-  if (! out)
-    return NULL;
+  copy = cli_png_new (png->width, png->height, has_alpha (png) ? 4 : 3, png->depth);
+  for (gsize i = 0; i < n && copy; i++)
+    {
+      const guint16 *in  = png->data + i * (gsize) png->channels;
+      guint16       *out = copy->data + i * (gsize) copy->channels;
 
-  copy_extras (png, out);
+      for (gint c = 0; c < 3; c++)
+        out[c] = in[0];
+      if (has_alpha (png))
+        out[3] = in[1];
+    }
+
+  if (copy)
+    copy_extras (png, copy);
+  cli_png_free (png);
+
+  return copy;
+}
+
+CliPng *
+cli_pixels_part (const CliPng *png,
+                 PalRect       rect)
+{
+  CliPng     *part = cli_png_new (rect.width, rect.height, png->channels, png->depth);
+  const gsize n    = (gsize) rect.width * (gsize) png->channels;
+
+  for (gint y = 0; y < rect.height && part; y++)
+    memcpy (part->data + (gsize) y * n, pixel (png, rect.x, rect.y + y), n * sizeof (guint16));
+
+  return part;
+}
+
+void
+cli_pixels_lay (CliPng         *png,
+                const CliPatch *patch,
+                const PalImage *result)
+{
+  const PalRect rect     = patch->rect;
+  const gsize   channels = (gsize) png->channels;
+  const gfloat  max      = max_sample (png);
+
+  g_return_if_fail (result->width == rect.width && result->height == rect.height &&
+                    result->channels == 3 && channels >= 3);
 
   for (gint y = 0; y < rect.height; y++)
     for (gint x = 0; x < rect.width; x++)
       {
-        const gsize   at     = (gsize) (rect.y + y) * (gsize) png->width + (gsize) (rect.x + x);
-        const gfloat  weight = mask ? mask->data[at] : 1.0f;
-        const gfloat *over   = result->data + 3 * ((gsize) y * (gsize) rect.width + (gsize) x);
-        guint16      *pixels = out->data + at * (gsize) out->channels;
+        const gsize    i      = (gsize) y * (gsize) rect.width + (gsize) x;
+        const gsize    at     = (gsize) (rect.y + y) * (gsize) png->width + (gsize) (rect.x + x);
+        const gfloat   weight = patch->mask ? patch->mask->data[i] : 1.0f;
+        const guint16 *below  = patch->below->data + i * channels;
+        guint16       *out    = png->data + at * channels;
 
+        memcpy (out, below, channels * sizeof (guint16));
         if (! (weight > 0.0f))
           continue;
 
         for (gint c = 0; c < 3; c++)
-          pixels[c] = blend (pixels[c], over[c], weight, max);
-        if (opaque && out->channels == 4)
-          pixels[3] = (guint16) MIN (lrintf (max), pixels[3] + lrintf (weight * max));
+          out[c] = blend (below[c], result->data[3 * i + (gsize) c], weight, max);
+        if (patch->opaque && channels == 4)
+          out[3] = (guint16) MIN (lrintf (max), below[3] + lrintf (weight * max));
       }
-
-  return out;
 }
 
 CliPng *

@@ -10,6 +10,10 @@
 #include "cli.h"
 #include "png-io.h"
 
+/* Of zlib, 0 to 9: half the time of its usual 6, files 7% larger. A large picture takes
+ * longer to write than to fill. */
+#define COMPRESSION 3
+
 typedef struct
 {
   const CliPng *image;
@@ -162,6 +166,7 @@ write_all (Writer *writer)
   png_set_IHDR (writer->png, writer->info, (png_uint_32) image->width,
                 (png_uint_32) image->height, image->depth, color_types[image->channels],
                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
+  png_set_compression_level (writer->png, COMPRESSION);
   set_profile (writer);
   set_texts (writer);
 

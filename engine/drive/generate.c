@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "drive/canvas.h"
 #include "drive/codec.h"
+#include "drive/memo.h"
 #include "drive/progress.h"
 #include "drive/request.h"
 #include "drive/seamless.h"
@@ -43,7 +44,7 @@ typedef struct
   const PalModelTraits *traits;
   PalRequest            request;        /* resolved */
   PalRandom            *random;
-  PalCondition          cond, uncond;
+  PalCondition          cond, uncond;   /* the memo's */
   PalRecall            *recall;         /* NULL: the denoiser draws alone */
   Pass                  passes[2];
   guint                 n_passes;
@@ -61,8 +62,6 @@ run_clear (Run *run)
   for (guint i = 0; i < G_N_ELEMENTS (run->passes); i++)
     g_clear_pointer (&run->passes[i].sampling, pal_sampling_free);
   g_clear_pointer (&run->random, pal_random_free);
-  pal_condition_clear (&run->cond);
-  pal_condition_clear (&run->uncond);
   g_clear_pointer (&run->recall, pal_recall_free);
   g_clear_pointer (&run->note, g_free);
 }
@@ -215,15 +214,15 @@ read_prompts (Run     *run,
   pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
   if (r->intent != PAL_RESTYLE)
     run->recall = pal_recall_new (run->model, prompt, r->seed);
-  if (! pal_model_condition (run->model, prompt, &run->cond, &cut, run->cancellable, error))
+  if (! pal_memo_condition (run->model, prompt, &run->cond, &cut, run->cancellable, error))
     return FALSE;
 
   if (cut)
     add_note (run, cut);
 
   return r->guidance <= 1.0 ||
-         pal_model_condition (run->model, r->negative_prompt, &run->uncond, NULL, run->cancellable,
-                              error);
+         pal_memo_condition (run->model, r->negative_prompt, &run->uncond, NULL, run->cancellable,
+                             error);
 }
 
 /* 1 where the canvas is to change; NULL when it is so everywhere. */
@@ -306,7 +305,7 @@ encode_into (Run       *run,
   if (! picture)
     return out_of_memory (error);
 
-  *out = pal_codec_encode (run->model, picture, run->cancellable, error);
+  *out = pal_memo_encode (run->model, picture, run->cancellable, error);
   pal_image_free (picture);
 
   return *out != NULL;

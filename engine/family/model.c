@@ -38,6 +38,8 @@ struct _PalModel
   PalResidency   *residency[PAL_N_PARTS];
   GQueue          programs;      /* of Entry, last used first */
   guint64         arena_bytes, bound_bytes;   /* largest so far */
+  gpointer        memo;
+  GDestroyNotify  memo_free;
 };
 
 static void
@@ -158,6 +160,7 @@ PalModel *
 pal_model_open (PalDevice *device, const gchar *path, GError **error)
 {
   g_autoptr (PalModel) model = NULL;
+  PalStopwatch watch = pal_stopwatch_start ();
 
   g_return_val_if_fail (device != NULL && path != NULL, NULL);
 
@@ -174,7 +177,11 @@ pal_model_open (PalDevice *device, const gchar *path, GError **error)
   for (guint i = 0; i < PAL_N_PARTS; i++)
     model->residency[i] = pal_residency_new (device, model->parts->weights[i]);
 
-  return check_weights (model, error) ? g_steal_pointer (&model) : NULL;
+  if (! check_weights (model, error))
+    return NULL;
+  pal_debug_lap (PAL_DEBUG_START, &watch, "model folder");
+
+  return g_steal_pointer (&model);
 }
 
 PalModel *
@@ -190,6 +197,7 @@ pal_model_unref (PalModel *model)
   if (! g_atomic_ref_count_dec (&model->refs))
     return;
 
+  pal_model_set_memo (model, NULL, NULL);
   g_queue_clear_full (&model->programs, entry_free);
   for (guint i = 0; i < PAL_N_PARTS; i++)
     g_clear_pointer (&model->residency[i], pal_residency_unref);
@@ -197,6 +205,22 @@ pal_model_unref (PalModel *model)
   g_clear_pointer (&model->parts, pal_parts_free);
   pal_device_unref (model->device);
   g_free (model);
+}
+
+gpointer
+pal_model_memo (PalModel *model)
+{
+  return model->memo;
+}
+
+void
+pal_model_set_memo (PalModel *model, gpointer memo, GDestroyNotify memo_free)
+{
+  if (model->memo)
+    model->memo_free (model->memo);
+
+  model->memo = memo;
+  model->memo_free = memo_free;
 }
 
 const PalModelInfo *
@@ -262,7 +286,12 @@ static PalProgram *
 program_new (PalModel *model, const Key *key, GError **error)
 {
   GError *local = NULL;
-  PalProgram *program = pal_tape_finish (record (model, key), pal_env_budget (), &local);
+  PalStopwatch watch = pal_stopwatch_start ();
+  PalTape *tape = record (model, key);
+  PalProgram *program;
+
+  pal_debug_lap (PAL_DEBUG_START, &watch, "tape");
+  program = pal_tape_finish (tape, pal_env_budget (), &local);
 
   if (! program && g_error_matches (local, PAL_ERROR, PAL_ERROR_MEMORY))
     {

@@ -33,6 +33,11 @@ const PalUnetConfig     *pal_model_unet     (PalModel *model);
 const PalVaeConfig      *pal_model_vae      (PalModel *model);
 const PalScheduleConfig *pal_model_schedule (PalModel *model);
 
+/* What a driver remembers of the model's results; freed with the model, or when another
+ * takes its place. What changes the weights must set NULL. */
+gpointer pal_model_memo       (PalModel *model);
+void     pal_model_set_memo   (PalModel *model, gpointer memo, GDestroyNotify memo_free);
+
 /* Denoiser input = [noisy L, mask 1, masked image L] instead of [noisy L]. */
 gboolean pal_model_takes_mask (PalModel *model);
 

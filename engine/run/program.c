@@ -185,6 +185,7 @@ pal_tape_finish (PalTape  *tape,
                  GError  **error)
 {
   g_autoptr (PalProgram) program = program_new (tape);
+  PalStopwatch           watch   = pal_stopwatch_start ();
 
   if (tape->error)
     {
@@ -197,10 +198,17 @@ pal_tape_finish (PalTape  *tape,
   collect_weights (program);
   if (! make_plan (program, error) ||
       ! check_budget (program, budget_bytes, error) ||
-      ! allocate (program, error) ||
-      ! pal_program_upload (program, error) ||
-      ! pal_emit_all (program, error))
+      ! allocate (program, error))
     return NULL;
+  pal_debug_lap (PAL_DEBUG_START, &watch, "plan and memory");
+
+  if (! pal_program_upload (program, error))
+    return NULL;
+  pal_debug_lap (PAL_DEBUG_START, &watch, "weights");
+
+  if (! pal_emit_all (program, error))
+    return NULL;
+  pal_debug_lap (PAL_DEBUG_START, &watch, "kernels");
 
   return g_steal_pointer (&program);
 }

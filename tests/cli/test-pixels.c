@@ -23,6 +23,12 @@ make_picture (gint channels,
   return png;
 }
 
+static PalRect
+all (const CliPng *png)
+{
+  return (PalRect) { 0, 0, png->width, png->height };
+}
+
 static void
 test_mask (void)
 {
@@ -36,8 +42,8 @@ test_mask (void)
 
   gray->data[1] = 65535;
   gray->data[2] = 13107;
-  mask          = cli_pixels_mask (gray, FALSE);
-  inverse       = cli_pixels_mask (gray, TRUE);
+  mask          = cli_pixels_mask (gray, all (gray), FALSE);
+  inverse       = cli_pixels_mask (gray, all (gray), TRUE);
   g_assert_cmpfloat (mask->data[0], ==, 0.0f);
   g_assert_cmpfloat (mask->data[1], ==, 1.0f);
   g_assert_cmpfloat_with_epsilon (mask->data[2], 0.2f, 1e-6);
@@ -48,7 +54,7 @@ test_mask (void)
   alpha->data[3] = 255;
   alpha->data[7] = 51;
   g_assert_true (cli_pixels_transparent (alpha));
-  hole = cli_pixels_mask (alpha, FALSE);
+  hole = cli_pixels_mask (alpha, all (alpha), FALSE);
   g_assert_cmpfloat (hole->data[0], ==, 0.0f);
   g_assert_cmpfloat_with_epsilon (hole->data[1], 0.8f, 1e-6);
   g_assert_cmpfloat (hole->data[2], ==, 1.0f);
@@ -56,14 +62,74 @@ test_mask (void)
   rgb->data[0] = rgb->data[1] = rgb->data[2] = 255;
   rgb->data[4] = 255;
   g_assert_false (cli_pixels_transparent (rgb));
-  coloured = cli_pixels_mask (rgb, FALSE);
+  coloured = cli_pixels_mask (rgb, all (rgb), FALSE);
   g_assert_cmpfloat (coloured->data[0], ==, 1.0f);
   g_assert_cmpfloat_with_epsilon (coloured->data[1], 0.7152f, 1e-6);
 }
 
-/* Where the mask is 0 or the result does not reach, the samples are the input's own. */
+/* As the bounds of the mask in floats, which looks at every pixel. */
 static void
-test_composite_exact (void)
+test_bounds (void)
+{
+  for (gint channels = 1; channels <= 4; channels++)
+    for (gint kind = 0; kind < 6; kind++)
+      {
+        const gboolean     invert = kind % 2 == 1;
+        g_autoptr (CliPng) png    = cli_png_new (WIDTH, HEIGHT, channels, kind < 4 ? 8 : 16);
+        const guint16      max    = kind < 4 ? 255 : 65535;
+        const guint16      off    = invert ? max : 0;
+        g_autoptr (PalImage) mask = NULL;
+        PalRect            want, got;
+
+        for (gint i = 0; i < WIDTH * HEIGHT * channels; i++)
+          png->data[i] = off;
+        for (gint i = 1; i <= WIDTH * HEIGHT && channels % 2 == 0; i++)
+          png->data[i * channels - 1] = max;
+
+        /* Nothing at first, then the middle of two rows and one pixel further left below. */
+        if (kind >= 2)
+          {
+            png->data[(1 * WIDTH + 3) * channels] = 7;
+            png->data[(1 * WIDTH + 5) * channels] = 7;
+            png->data[(3 * WIDTH + 1) * channels] = max - 1;
+          }
+
+        mask = cli_pixels_mask (png, all (png), invert);
+        want = pal_image_bounds (mask);
+        got  = cli_pixels_bounds (png, invert);
+        g_assert_cmpmem (&got, sizeof got, &want, sizeof want);
+        g_assert_cmpint (got.width, ==, kind < 2 ? 0 : 5);
+      }
+}
+
+/* A part of the mask is the mask of the part. */
+static void
+test_mask_part (void)
+{
+  const PalRect        rect = { 2, 1, 4, 3 };
+  g_autoptr (CliPng)   png  = make_picture (3, 8);
+  g_autoptr (PalImage) mask = cli_pixels_mask (png, all (png), FALSE);
+  g_autoptr (PalImage) part = cli_pixels_mask (png, rect, FALSE);
+
+  for (gint y = 0; y < rect.height; y++)
+    for (gint x = 0; x < rect.width; x++)
+      g_assert_cmpfloat (part->data[y * rect.width + x], ==,
+                         mask->data[(rect.y + y) * WIDTH + rect.x + x]);
+}
+
+static void
+patch_clear (CliPatch *patch)
+{
+  g_clear_pointer (&patch->below, cli_png_free);
+  g_clear_pointer (&patch->mask, pal_image_free);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CliPatch, patch_clear)
+
+/* Where the mask is 0 or the result does not reach, the samples are the input's own; a
+ * second result leaves nothing of the first. */
+static void
+test_lay_exact (void)
 {
   const PalRect rect = { 1, 1, 5, 3 };
 
@@ -71,17 +137,19 @@ test_composite_exact (void)
     for (gint depth = 8; depth <= 16; depth += 8)
       {
         g_autoptr (CliPng)   png    = make_picture (channels, depth);
-        g_autoptr (PalImage) mask   = pal_image_new (WIDTH, HEIGHT, 1);
+        g_autoptr (CliPng)   out    = cli_pixels_to_colour (make_picture (channels, depth));
+        g_auto (CliPatch)    patch  = { rect, cli_pixels_part (out, rect),
+                                        pal_image_new (rect.width, rect.height, 1), FALSE };
+        g_autoptr (PalImage) first  = pal_image_new (rect.width, rect.height, 3);
         g_autoptr (PalImage) result = pal_image_new (rect.width, rect.height, 3);
-        g_autoptr (CliPng)   out    = NULL;
         const guint          max    = depth == 16 ? 65535 : 255;
 
         for (gint i = 0; i < rect.width * rect.height * 3; i++)
           result->data[i] = (i % 3 == 0) ? 0.25f : (i % 3 == 1) ? 1.5f : -0.5f;
-        mask->data[2 * WIDTH + 3] = 1.0f;
-        mask->data[2 * WIDTH + 4] = 0.5f;
-        mask->data[0]             = 1.0f;   /* outside rect */
-        out = cli_pixels_composite (png, result, rect, mask, FALSE);
+        patch.mask->data[1 * rect.width + 2] = 1.0f;
+        patch.mask->data[1 * rect.width + 3] = 0.5f;
+        cli_pixels_lay (out, &patch, first);
+        cli_pixels_lay (out, &patch, result);
 
         g_assert_cmpint (out->depth, ==, depth);
         g_assert_cmpint (out->channels, ==, channels % 2 == 0 ? 4 : 3);
@@ -106,21 +174,21 @@ test_composite_exact (void)
 
 /* Filling what was transparent makes it opaque, exactly. */
 static void
-test_composite_opaque (void)
+test_lay_opaque (void)
 {
   g_autoptr (CliPng)   png    = make_picture (4, 8);
   g_autoptr (PalImage) result = pal_image_new (WIDTH, HEIGHT, 3);
-  g_autoptr (PalImage) mask   = NULL;
-  g_autoptr (CliPng)   out    = NULL;
+  g_auto (CliPatch)    patch  = { .rect = all (png), .opaque = TRUE };
 
   for (gint i = 0; i < 256 && i < WIDTH * HEIGHT; i++)
     png->data[i * 4 + 3] = (guint16) (i * 7);
-  mask = cli_pixels_mask (png, FALSE);
-  out  = cli_pixels_composite (png, result, (PalRect) { 0, 0, WIDTH, HEIGHT }, mask, TRUE);
+  patch.below = cli_pixels_part (png, patch.rect);
+  patch.mask  = cli_pixels_mask (png, patch.rect, FALSE);
+  cli_pixels_lay (png, &patch, result);
 
   for (gint i = 0; i < WIDTH * HEIGHT; i++)
-    g_assert_cmpint (out->data[i * 4 + 3], ==, 255);
-  g_assert_cmpint (out->data[0], ==, 0);
+    g_assert_cmpint (png->data[i * 4 + 3], ==, 255);
+  g_assert_cmpint (png->data[0], ==, 0);
 }
 
 static void
@@ -158,8 +226,10 @@ main (int    argc,
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/pixels/mask", test_mask);
-  g_test_add_func ("/pixels/composite-exact", test_composite_exact);
-  g_test_add_func ("/pixels/composite-opaque", test_composite_opaque);
+  g_test_add_func ("/pixels/bounds", test_bounds);
+  g_test_add_func ("/pixels/mask-part", test_mask_part);
+  g_test_add_func ("/pixels/lay-exact", test_lay_exact);
+  g_test_add_func ("/pixels/lay-opaque", test_lay_opaque);
   g_test_add_func ("/pixels/source", test_source);
   g_test_add_func ("/pixels/new", test_new);
 

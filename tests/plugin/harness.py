@@ -97,6 +97,7 @@ def lend_kernels(folder):
     own, shared = folder / "kernels", kept_kernels()
     if shared.exists():
         shutil.copytree(shared, own)
+    own.mkdir(exist_ok=True)
     return own
 
 
@@ -137,6 +138,7 @@ def main():
                                not untranslated)
         env = environment(folder, profile, model, results)
         env["PALIMPSEST_CACHE_DIR"] = str(lend_kernels(folder))
+        env["POCL_CACHE_DIR"] = str(folder / "kernels")
         with open(folder / "log", "w+b") as log:
             done = subprocess.run(command(gimp, cases, window), stdout=log, stderr=log,
                                   stdin=subprocess.DEVNULL, check=False, env=env)

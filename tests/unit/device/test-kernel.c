@@ -71,6 +71,20 @@ only_binary (const gchar *cache)
   return path;
 }
 
+/* pocl keeps its kernels itself and is never asked for a binary; others are. */
+static gboolean
+keeps_its_own (const gchar *binary)
+{
+  const gboolean pocl = g_str_equal (pal_device_info (test_device ())->platform,
+                                     "Portable Computing Language");
+
+  g_assert_cmpint (binary == NULL, ==, pocl);
+  if (pocl)
+    g_test_skip ("the driver keeps its kernels itself");
+
+  return pocl;
+}
+
 /* 1.5 x + y with a device opened anew, so that nothing but the disk remembers. */
 static void
 build_and_run (void)
@@ -132,7 +146,12 @@ test_disk_cache (void)
 
   build_and_run ();
   path = only_binary (cache);
-  g_assert_nonnull (path);
+  if (keeps_its_own (path))
+    {
+      g_setenv ("PALIMPSEST_CACHE_DIR", old, TRUE);
+      g_rmdir (cache);
+      return;
+    }
   g_assert_true (g_file_get_contents (path, &good, &n, NULL));
 
   /* From the disk: the file is found and left as it is. */
@@ -174,7 +193,12 @@ test_foreign_binary (void)
   g_setenv ("PALIMPSEST_CACHE_DIR", cache, TRUE);
   build_and_run ();
   path = only_binary (cache);
-  g_assert_nonnull (path);
+  if (keeps_its_own (path))
+    {
+      g_setenv ("PALIMPSEST_CACHE_DIR", old, TRUE);
+      g_rmdir (cache);
+      return;
+    }
   g_assert_true (g_file_get_contents (path, &good, &n, NULL));
 
   end    = strchr (good, '\n') + 1;

@@ -250,6 +250,60 @@ test_requests (void)
     }
 }
 
+/* OpenCL calls of a run, and its picture. */
+static guint
+count_calls (PalModel         *model,
+             const PalRequest *r,
+             PalImage        **out)
+{
+  g_autoptr (GError) error = NULL;
+
+  pal_fault_arm (PAL_FAULT_CL, 0);
+  *out = pal_generate (model, r, NULL, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+
+  return pal_fault_calls (PAL_FAULT_CL);
+}
+
+/* A variant reads no prompt and encodes no picture again, and is what it would be alone;
+ * another prompt, or one other pixel, is. */
+static void
+test_variants (void)
+{
+  g_autoptr (PalModel) model  = NULL, fresh = NULL;
+  g_autoptr (PalImage) source = picture (96, 64, FALSE);
+  PalRequest           r      = { .intent = PAL_RESTYLE, .source = source, .prompt = "grass",
+                                  .strength = 0.5, .steps = 4, .guidance = 2.0 };
+  PalImage            *out[6] = { NULL };
+  guint                variant, prompt, pixel;
+
+  if (lacks_device ())
+    return;
+
+  model = open_model ("sd15-tiny");
+  fresh = open_model ("sd15-tiny");
+
+  count_calls (model, &r, &out[0]);
+  r.seed  = 8;
+  variant = count_calls (model, &r, &out[1]);
+  g_assert_cmpuint (count_calls (model, &r, &out[2]), ==, variant);
+  count_calls (fresh, &r, &out[3]);
+  g_assert_cmpfloat (largest_difference (out[1], out[2]), ==, 0.0);
+  g_assert_cmpfloat (largest_difference (out[1], out[3]), ==, 0.0);
+
+  r.prompt = "a lake";
+  prompt   = count_calls (model, &r, &out[4]);
+  g_assert_cmpuint (prompt, >, variant);
+  source->data[source->width * 3] = 1.0f - source->data[source->width * 3];
+  pixel = count_calls (model, &r, &out[5]);
+  g_assert_cmpuint (pixel, >, variant);
+  g_assert_cmpfloat (largest_difference (out[4], out[1]), >, 0.0);
+  g_assert_cmpfloat (largest_difference (out[5], out[4]), >, 0.0);
+
+  for (guint i = 0; i < G_N_ELEMENTS (out); i++)
+    pal_image_free (out[i]);
+}
+
 static void
 test_cancel (void)
 {
@@ -350,6 +404,7 @@ main (int   argc,
       g_test_add_data_func (path, seed_cases + i, test_seed);
     }
   g_test_add_func ("/generate/requests", test_requests);
+  g_test_add_func ("/generate/variants", test_variants);
   g_test_add_func ("/generate/cancel", test_cancel);
   g_test_add_func ("/generate/faults", test_faults);
 

@@ -31,6 +31,28 @@ test_log (void)
   g_test_trap_assert_stderr_unmatched ("*hidden*");
 }
 
+/* A lap counts from the one before, not from the start. */
+static void
+test_lap (void)
+{
+  if (g_test_subprocess ())
+    {
+      PalStopwatch watch = pal_stopwatch_start ();
+      const gint64 start = watch.wall_us;
+
+      pal_debug_set (PAL_DEBUG_START);
+      g_usleep (30 * 1000);
+      pal_debug_lap (PAL_DEBUG_START, &watch, "sleep");
+      g_assert_cmpint (watch.wall_us - start, >=, 30 * 1000);
+      return;
+    }
+
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+  g_test_trap_assert_passed ();
+  g_test_trap_assert_stderr ("*palimpsest-start: sleep: * ms (? ms CPU)\n*");
+  g_test_trap_assert_stderr_unmatched ("*sleep: ? ms*");
+}
+
 static void
 test_environment (void)
 {
@@ -112,6 +134,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/debug/flags", test_flags);
   g_test_add_func ("/debug/log", test_log);
+  g_test_add_func ("/debug/lap", test_lap);
   g_test_add_func ("/debug/environment", test_environment);
   g_test_add_func ("/debug/faults", test_faults);
   g_test_add_func ("/debug/faults-environment", test_faults_environment);
