@@ -23,7 +23,8 @@ struct _PalDevice
   GHashTable      *programs;    /* "file options" → cl_program */
   GHashTable      *kernels;     /* "file:entry options" → PalKernel */
 
-  GMutex           lock;        /* guards what follows, choices, and kernel arguments until enqueued */
+  GMutex           lock;        /* guards what follows, choices, and kernel arguments until
+                                 * enqueued */
   guint64          allocated_bytes;
   PalWork          work;
   cl_event         border;      /* of the last pal_device_pace (); NULL if none */

@@ -42,7 +42,8 @@ gboolean  bench_matches (const BenchRun *run, const gchar *name);
 /* Seconds, for figures of 10^9 a second. */
 #define BENCH_RATE(amount, seconds) (1e-9 * (gdouble) (amount) / (seconds))
 
-/* Fused multiply-adds out of registers: GFLOP per busy second. BENCH_NONE and an error on failure. */
+/* Fused multiply-adds out of registers: GFLOP per busy second. BENCH_NONE and an error on
+ * failure. */
 gdouble   bench_peak    (BenchRun *run, GError **error);
 
 /* OpenBLAS' sgemm on one thread, when its library is found. c: [m, n] = a: [m, k] times
