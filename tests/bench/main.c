@@ -20,6 +20,17 @@ typedef struct
   gint     repeat, size, steps;
 } Options;
 
+static void
+options_clear (Options *o)
+{
+  g_free (o->device);
+  g_free (o->model);
+  g_free (o->match);
+  g_free (o->output);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
 static gboolean
 parse (Options *o, gint *argc, gchar ***argv, GError **error)
 {
@@ -82,13 +93,13 @@ bench (BenchRun *run, Mode mode, GError **error)
     return FALSE;
   bench_out_figure (run->out, "peak_gflops", "Peak, GFLOP/s", run->peak_gflops);
 
-  return mode (run, error) && ! run->failed;
+  return mode (run, error);
 }
 
 static gint
-fail (const GError *error, gint code)
+fail (const gchar *message, gint code)
 {
-  g_printerr ("palimpsest-bench: %s\n", error ? error->message : "a result was wrong");
+  g_printerr ("palimpsest-bench: %s\n", message);
 
   return code;
 }
@@ -96,31 +107,31 @@ fail (const GError *error, gint code)
 int
 main (int argc, char **argv)
 {
-  Options o   = { .repeat = 5, .size = 512, .steps = 4 };
-  BenchRun run = { 0 };
-  g_autoptr (GError) error = NULL;
+  g_auto (Options) o           = { .repeat = 5, .size = 512, .steps = 4 };
+  g_autoptr (PalDevice) device = NULL;
+  g_autoptr (BenchOut) out     = NULL;
+  g_autoptr (GError) error     = NULL;
+  BenchRun run;
   Mode     mode;
-  gboolean ok;
 
   setlocale (LC_ALL, "C.UTF-8");
   if (! parse (&o, &argc, &argv, &error))
-    return fail (error, FAILED);
+    return fail (error->message, FAILED);
 
-  run = (BenchRun) { .repeat = (guint) o.repeat, .match = o.match, .model = o.model,
-                     .size = o.size, .steps = o.steps, .count = o.count,
-                     .tune_path = o.output };
-  mode = o.ops ? bench_ops : o.kernels ? bench_kernels : o.tune ? bench_tune : bench_model;
+  mode   = o.ops ? bench_ops : o.kernels ? bench_kernels : o.tune ? bench_tune : bench_model;
+  device = pal_device_open (o.device, &error);
+  if (! device)
+    return fail (error->message, NO_DEVICE);
 
-  run.device = pal_device_open (o.device, &error);
-  if (! run.device)
-    return fail (error, NO_DEVICE);
+  device_test_use (device);
+  out = bench_out_new (o.json);
+  run = (BenchRun) { .device = device, .out = out, .repeat = (guint) o.repeat,
+                     .match = o.match, .model = o.model, .size = o.size, .steps = o.steps,
+                     .count = o.count, .tune_path = o.output };
+  if (! bench (&run, mode, &error))
+    return fail (error->message, FAILED);
 
-  device_test_use (run.device);
-  run.out = bench_out_new (o.json);
-  ok      = bench (&run, mode, &error);
-  if (ok)
-    bench_out_finish (run.out);
-  pal_device_unref (run.device);
+  bench_out_finish (out);
 
-  return ok ? DONE : fail (error, FAILED);
+  return run.failed ? fail ("a result was wrong", FAILED) : DONE;
 }

@@ -31,21 +31,26 @@ bench_out_new (gboolean json)
 void
 bench_out_finish (BenchOut *out)
 {
-  if (out->json)
-    {
-      g_autoptr (JsonGenerator) generator = json_generator_new ();
-      g_autoptr (JsonNode) root = NULL;
-      g_autofree gchar *text    = NULL;
+  g_autoptr (JsonGenerator) generator = NULL;
+  g_autoptr (JsonNode) root = NULL;
+  g_autofree gchar *text    = NULL;
 
-      json_builder_end_object (out->json);
-      root = json_builder_get_root (out->json);
-      json_generator_set_pretty (generator, TRUE);
-      json_generator_set_root (generator, root);
-      text = json_generator_to_data (generator, NULL);
-      g_print ("%s\n", text);
-      g_object_unref (out->json);
-    }
+  if (! out->json)
+    return;
 
+  json_builder_end_object (out->json);
+  root      = json_builder_get_root (out->json);
+  generator = json_generator_new ();
+  json_generator_set_pretty (generator, TRUE);
+  json_generator_set_root (generator, root);
+  text = json_generator_to_data (generator, NULL);
+  g_print ("%s\n", text);
+}
+
+void
+bench_out_free (BenchOut *out)
+{
+  g_clear_object (&out->json);
   g_free (out);
 }
 

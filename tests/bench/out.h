@@ -22,8 +22,8 @@ typedef struct
 } BenchColumn;
 
 BenchOut *bench_out_new    (gboolean json);
-/* Prints the document and frees. */
-void      bench_out_finish (BenchOut *out);
+void      bench_out_finish (BenchOut *out);   /* prints the document */
+void      bench_out_free   (BenchOut *out);
 
 /* A figure that belongs to no table; title NULL: for the document alone. */
 void      bench_out_text   (BenchOut *out, const gchar *key, const gchar *title,
@@ -37,5 +37,7 @@ void      bench_out_table  (BenchOut *out, const gchar *key, const BenchColumn *
 void      bench_out_word   (BenchOut *out, const gchar *value);
 void      bench_out_number (BenchOut *out, gdouble value);
 void      bench_out_end    (BenchOut *out);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BenchOut, bench_out_free)
 
 #endif
