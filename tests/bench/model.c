@@ -177,8 +177,8 @@ tell_memory (BenchRun *run, const PalReport *report)
 {
   const gdouble mib = 1.0 / (1 << 20);
 
-  bench_out_figure (run->out, "sampled_width", NULL, report->sampled_width);
-  bench_out_figure (run->out, "sampled_height", NULL, report->sampled_height);
+  bench_out_figure (run->out, "sampled_width", "Sampled width, px", report->sampled_width);
+  bench_out_figure (run->out, "sampled_height", "Sampled height, px", report->sampled_height);
   bench_out_figure (run->out, "weights_mib", "Weights on the device, MiB",
                     mib * (gdouble) report->weights_bytes);
   bench_out_figure (run->out, "planned_mib", "Working memory as planned, MiB",

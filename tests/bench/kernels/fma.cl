@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Independent chains of fused multiply-adds, out of registers: what the device can do at
- * most. out: one float a work-item. Each turn: CHAINS vectors of VEC, 2 operations each. */
+ * most. out: one float a work-item. Each turn: CHAINS vectors of VEC, 2 operations each.
+ * MULTIPLY_ADD: fma or mad. */
 
 #define GLUE(a, b) a##b
 #define WIDE(n)    GLUE (float, n)
@@ -19,7 +20,7 @@ fma_peak (__global float *out, ulong offset, int turns)
     {
 #pragma unroll
       for (int i = 0; i < CHAINS; i++)
-        sums[i] = fma (sums[i], (SPLAT) (0.999999f), (SPLAT) (1e-6f));
+        sums[i] = MULTIPLY_ADD (sums[i], (SPLAT) (0.999999f), (SPLAT) (1e-6f));
     }
 
   for (int i = 0; i < CHAINS; i++)
