@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/debug.h"
+#include "cl/tune.h"
 
 #define STATUS_NO_PLATFORM -1001    /* CL_PLATFORM_NOT_FOUND_KHR of the ICD loader */
 
@@ -358,6 +359,7 @@ open_found (const Found  *found,
   g_atomic_ref_count_init (&device->refs);
   g_mutex_init (&device->lock);
   pal_programs_init (device);
+  device->choices   = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   device->info      = info_copy (&found->info);
   device->id        = found->id;
   device->build_key = g_strjoin ("\n", found->info.platform, found->platform_version,
@@ -373,6 +375,8 @@ open_found (const Found  *found,
   device->queue = clCreateCommandQueue (device->context, found->id, 0, &status);
   if (! pal_cl_ok (status, error, "creating a command queue"))
     return NULL;
+
+  pal_tune_load (device);
 
   return g_steal_pointer (&device);
 }
@@ -422,6 +426,7 @@ pal_device_unref (PalDevice *device)
     return;
 
   pal_programs_clear (device);
+  g_hash_table_unref (device->choices);
   if (device->border)
     clReleaseEvent (device->border);
   if (device->queue)

@@ -29,6 +29,18 @@ gboolean   pal_buffer_unmap (PalBuffer *buffer, gpointer mapped, GError **error)
 /* Bytes of all live buffers of the device. */
 guint64    pal_device_allocated_bytes (PalDevice *device);
 
+/* Arithmetic and memory traffic. flops: of matrix products alone, a multiply-add as two;
+ * zeros that pad a convolution and keys that a causal mask hides count too. bytes: each
+ * operand read once, each result written once. */
+typedef struct
+{
+  guint64 flops, bytes;
+} PalWork;
+
+/* All that programs have done on the device so far. */
+void       pal_device_add_work (PalDevice *device, const PalWork *work);
+PalWork    pal_device_work     (PalDevice *device);
+
 /* Capabilities (PalCapability bits of catalog.h) that were probed at open. */
 guint      pal_device_capabilities (PalDevice *device);
 

@@ -13,6 +13,7 @@ struct _PalDevice
   gatomicrefcount  refs;
   PalDeviceInfo    info;
   guint            capabilities;
+  GHashTable      *choices;     /* "op.class" → const PalKernelRow; see tune.h */
   gchar           *build_key;   /* platform, device and driver: what a binary is bound to */
   cl_device_id     id;
   cl_context       context;
@@ -22,8 +23,10 @@ struct _PalDevice
   GHashTable      *programs;    /* "file options" → cl_program */
   GHashTable      *kernels;     /* "file:entry options" → PalKernel */
 
-  GMutex           lock;        /* guards what follows, and kernel arguments until enqueued */
+  GMutex           lock;        /* guards what follows, choices, and kernel arguments until
+                                 * enqueued */
   guint64          allocated_bytes;
+  PalWork          work;
   cl_event         border;      /* of the last pal_device_pace (); NULL if none */
   PalArena        *arena;       /* not a reference; NULL when no program lives */
 };

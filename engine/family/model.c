@@ -570,6 +570,32 @@ pal_model_match (PalModel *model, const PalMatch *match, gfloat *out, GCancellab
               }, 4, cancellable, error);
 }
 
+gboolean
+pal_model_work (PalModel *model, PalPhase phase, gint batch, gint width, gint height,
+                PalWork *work, GError **error)
+{
+  static const Call phase_calls[PAL_N_PHASES] = {
+    [PAL_PHASE_TEXT] = CALL_TEXT,
+    [PAL_PHASE_ENCODE] = CALL_ENCODE,
+    [PAL_PHASE_DENOISE] = CALL_DENOISE,
+    [PAL_PHASE_DECODE] = CALL_DECODE,
+  };
+  gint unit = phase == PAL_PHASE_ENCODE ? 1 : model->parts->vae.factor;
+  Key key = { .call = phase_calls[phase], .batch = batch, .height = height / unit,
+              .width = width / unit, .tokens = model->parts->clip.positions };
+  PalTape *tape;
+
+  g_return_val_if_fail (phase != PAL_PHASE_LOAD && phase < PAL_N_PHASES, FALSE);
+
+  tape = record (model, &key);
+  if (pal_tape_failed (tape))
+    return pal_tape_finish (tape, 0, error) != NULL;
+
+  *work = pal_tape_work (tape, NULL);
+  pal_tape_free (tape);
+  return TRUE;
+}
+
 void
 pal_model_memory (PalModel *model, PalReport *report)
 {

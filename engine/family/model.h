@@ -6,6 +6,7 @@
 #define PAL_FAMILY_MODEL_H
 
 #include "pal.h"
+#include "cl/device.h"
 #include "family/exemplars.h"
 #include "model/clip.h"
 #include "model/unet.h"
@@ -110,6 +111,12 @@ typedef struct
 /* → out: [n_queries, width], softmax (queries keys') values. */
 gboolean pal_model_match     (PalModel *model, const PalMatch *match, gfloat *out,
                               GCancellable *cancellable, GError **error);
+
+/* What one call does: a prompt read (PAL_PHASE_TEXT), a picture of width x height px encoded
+ * or decoded, one call of the denoiser for it. Recorded alone: nothing is uploaded or run, and
+ * no value of a weight is read. */
+gboolean pal_model_work      (PalModel *model, PalPhase phase, gint batch, gint width, gint height,
+                              PalWork *work, GError **error);
 
 /* Of all programs recorded so far: the largest arena and its lower bound; weights. */
 void     pal_model_memory    (PalModel *model, PalReport *report);

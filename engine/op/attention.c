@@ -58,7 +58,7 @@ attention_emit (PalEmit *emit, const PalStep *step, GError **error)
                     a->heads, a->batch, error);
 }
 
-static const PalOp attention_op = { "attention", 0, attention_emit };
+static const PalOp attention_op = { "attention", 0, attention_emit, pal_op_attention_flops };
 
 static gboolean
 check (PalTape *tape, PalTensor *q, PalTensor *k, PalTensor *v, const PalAttention *options)
@@ -104,7 +104,7 @@ pal_attention (PalTape *tape, PalTensor *q, PalTensor *k, PalTensor *v, const Pa
   const PalAttention defaults = { .heads = 1 };
   Attention          a = { .pack_keys   = pal_tape_kernel (tape, "attention_pack_keys"),
                            .pack_values = pal_tape_kernel (tape, "attention_pack_values"),
-                           .row         = pal_tape_kernel (tape, "attention") };
+                           .row         = pal_op_product_row (tape, "attention", q) };
   PalStep           *step;
   gint64             panel;
 

@@ -62,7 +62,7 @@ conv_emit (PalEmit *emit, const PalStep *step, GError **error)
                       tile->local, tile->local, 1, error);
 }
 
-static const PalOp conv_op = { "conv2d", 1 << 1, conv_emit };
+static const PalOp conv_op = { "conv2d", 1 << 1, conv_emit, pal_op_product_flops };
 
 /* H' and W' of pal_conv2d (), and the fields of c that depend on them. */
 static gboolean
@@ -149,7 +149,7 @@ convolve (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const
                              w.d[0],
                              w.d[1] * w.d[2] * w.d[3],
                              in.d[0] * in.d[1] * in.d[2] * (options->upsample ? 4 : 1) };
-  Conv           conv = { .row = pal_tape_kernel (tape, "conv2d"), .act = options->act };
+  Conv           conv = { .row = pal_op_product_row (tape, "conv2d", x), .act = options->act };
   gint64         out_h, out_w;
 
   if (! pal_op_fits (tape, "conv2d", sizes, G_N_ELEMENTS (sizes)))
@@ -178,8 +178,8 @@ PalTensor *
 pal_conv2d (PalTape *tape, PalTensor *x, const gchar *name, const PalConv *options)
 {
   const PalConv       defaults = { 0 };
-  const PalKernelRow *row      = pal_tape_kernel (tape, "conv2d");
-  const PalKernelRow *plain    = pal_tape_kernel (tape, "gemm");
+  const PalKernelRow *row      = pal_op_product_row (tape, "conv2d", x);
+  const PalKernelRow *plain    = pal_op_product_row (tape, "gemm", x);
   PalWeight          *weight, *bias;
   PalShape            w;
 

@@ -34,7 +34,7 @@ product_emit (PalEmit *emit, const PalStep *step, GError **error)
                       PAL_OP_PARTS (y.rows, tile->rows), 1, tile->local, tile->local, 1, error);
 }
 
-static const PalOp product_op = { "linear", 1 << 1, product_emit };
+static const PalOp product_op = { "linear", 1 << 1, product_emit, pal_op_product_flops };
 
 PalTensor *
 pal_op_product (PalTape *tape, PalTensor *x, const PalKernelRow *row, PalWeight *weight,
@@ -80,7 +80,7 @@ PalTensor *
 pal_linear (PalTape *tape, PalTensor *x, const gchar *name, const PalLinear *options)
 {
   const PalLinear     defaults = { 0 };
-  const PalKernelRow *row      = pal_tape_kernel (tape, "gemm");
+  const PalKernelRow *row      = pal_op_product_row (tape, "gemm", x);
   PalWeight          *weight, *bias;
 
   if (! options)

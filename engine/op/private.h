@@ -44,6 +44,13 @@ gboolean pal_op_go (PalEmit *emit, const PalKernelRow *row, gint64 gx, gint64 gy
 /* Work-items that make `count` elements of `each`. */
 #define PAL_OP_PARTS(count, each) (((count) + (each) - 1) / (each))
 
+/* The row for a product on x's rows: of one x, ops of one subject (cl/tune.h) agree. */
+const PalKernelRow *pal_op_product_row (PalTape *tape, const gchar *op, const PalTensor *x);
+
+/* Of a step whose first weight is [M, K] or [M, C, KH, KW], and of attention. */
+guint64 pal_op_product_flops   (const PalStep *step);
+guint64 pal_op_attention_flops (const PalStep *step);
+
 /* What gemm and conv2d do with a finished sum; kernels/tile.h reads the same bits. */
 enum
 {

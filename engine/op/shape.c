@@ -14,6 +14,12 @@ pal_op_rows (PalShape shape)
   return view;
 }
 
+const PalKernelRow *
+pal_op_product_row (PalTape *tape, const gchar *op, const PalTensor *x)
+{
+  return pal_tape_kernel_for (tape, op, pal_op_rows (pal_shape_of (x)).rows);
+}
+
 PalShape
 pal_op_widen (PalShape shape, gint64 columns)
 {

@@ -105,6 +105,7 @@ struct _PalProgram
   PalTape   *tape;
   PalDevice *device;
   PalPlan    plan;
+  PalWork    work;              /* of a run */
   gboolean   guarded;           /* the plan has room for canaries */
   PalArena  *arena;
   GPtrArray *own_slabs;         /* PalBuffer; empty: the arena's are used */

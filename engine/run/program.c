@@ -196,6 +196,7 @@ pal_tape_finish (PalTape  *tape,
   g_assert (tape->scope_ends->len == 0);
 
   collect_weights (program);
+  program->work = pal_tape_work (tape, NULL);
   if (! make_plan (program, error) ||
       ! check_budget (program, budget_bytes, error) ||
       ! allocate (program, error))

@@ -222,6 +222,8 @@ pal_program_run (PalProgram        *program,
     return FALSE;
 
   ok = run_taken (program, bindings, n_bindings, cancellable, error);
+  if (ok)
+    pal_device_add_work (program->device, &program->work);
 
   /* What was enqueued still uses the arena and the weights. */
   if (! ok)

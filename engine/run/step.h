@@ -22,6 +22,7 @@ typedef struct
                                * work-item that writes it) */
   /* Turns the step into one or more launches, once, when the program is made. */
   gboolean   (*emit) (PalEmit *emit, const PalStep *step, GError **error);
+  guint64    (*flops) (const PalStep *step);    /* see PalWork; NULL = 0 */
 } PalOp;
 
 struct _PalStep
@@ -54,8 +55,10 @@ void        pal_step_weight  (PalStep *step, PalWeight *weight);
 
 /* What ops ask before choosing a kernel. */
 PalDevice  *pal_tape_device  (PalTape *tape);
-/* The best catalogue row for this device; NULL and a sticky error if there is none. */
-const PalKernelRow *pal_tape_kernel (PalTape *tape, const gchar *op);
+/* The best catalogue row for this device; NULL and a sticky error if there is none. rows:
+ * how many (pixels, tokens, queries) the op makes, where the best row depends on it. */
+const PalKernelRow *pal_tape_kernel     (PalTape *tape, const gchar *op);
+const PalKernelRow *pal_tape_kernel_for (PalTape *tape, const gchar *op, gint64 rows);
 
 /* Emission: begin a launch, give its arguments in the kernel's order, then go. The
  * first error sticks to the emit; pal_emit_go () returns FALSE then. */

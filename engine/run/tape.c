@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/debug.h"
+#include "cl/tune.h"
 
 static void
 tensor_free (PalTensor *tensor)
@@ -407,8 +408,16 @@ const PalKernelRow *
 pal_tape_kernel (PalTape     *tape,
                  const gchar *op)
 {
+  return pal_tape_kernel_for (tape, op, 0);
+}
+
+const PalKernelRow *
+pal_tape_kernel_for (PalTape     *tape,
+                     const gchar *op,
+                     gint64       rows)
+{
   PalDevice          *device = pal_tape_device (tape);
-  const PalKernelRow *row = pal_catalog_pick (op, pal_device_capabilities (device));
+  const PalKernelRow *row = pal_tune_pick (device, op, rows);
 
   if (! row)
     pal_tape_fail (tape, PAL_ERROR_UNSUPPORTED, "there is no kernel “%s” for %s", op,

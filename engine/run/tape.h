@@ -67,6 +67,11 @@ typedef struct
   gsize        n_bytes;
 } PalBinding;
 
+/* What recorded steps do, by the shapes alone and so whatever kernels do it. op: only steps
+ * of this name; NULL = all. */
+PalWork     pal_tape_work       (const PalTape *tape, const gchar *op);
+PalWork     pal_program_work    (const PalProgram *program, const gchar *op);
+
 /* Plans, uploads weights that are not resident yet, builds kernels. Takes the tape
  * in any case. budget_bytes: limit for arena + weights, 0 = none; MEMORY with the
  * numbers when it does not fit. */

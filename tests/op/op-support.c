@@ -8,18 +8,16 @@
 
 #include "base/dtype.h"
 
-gboolean
-op_test_init (gint *argc, gchar ***argv)
+const OpSuite *const op_suites[] = { &op_products, &op_elements, &op_norms, NULL };
+
+static BenchTimer bench_timer;
+static gpointer   bench_timer_data;
+
+void
+bench_set_timer (BenchTimer timer, gpointer data)
 {
-  const gchar *given = *argc > 1 && *(*argv)[1] != '-' ? (*argv)[1] : "0xffffffff";
-  const guint  limit = (guint) g_ascii_strtoull (given, NULL, 0);
-
-  if (! device_test_init (argc, argv))
-    return FALSE;
-
-  pal_device_limit (test_device (), limit);
-
-  return TRUE;
+  bench_timer      = timer;
+  bench_timer_data = data;
 }
 
 static gsize
@@ -208,33 +206,51 @@ bench_ids (Bench *bench, PalShape shape, gint limit, gdouble **values)
   return add_input (bench, PAL_I32, shape, data, seen);
 }
 
-static void
-compare (const Bench *bench, const gfloat *y, const gdouble *reference, gsize count, gdouble nmse)
+/* → sum ((y - reference)²) / sum (reference²); *worst: the element that is furthest off. */
+static gdouble
+compare (const gfloat *y, const gdouble *reference, gsize count, gsize *worst)
 {
-  gdouble error = 0.0, norm = 0.0, worst = 0.0;
-  gsize   at = 0;
+  gdouble error = 0.0, norm = 0.0, most = 0.0;
 
+  *worst = 0;
   for (gsize i = 0; i < count; i++)
     {
       const gdouble d = (gdouble) y[i] - reference[i];
 
-      if (! isfinite (y[i]) || fabs (d) > worst)
+      if (! isfinite (y[i]) || fabs (d) > most)
         {
-          worst = fabs (d);
-          at    = i;
+          most   = fabs (d);
+          *worst = i;
         }
       error += d * d;
       norm += reference[i] * reference[i];
     }
 
-  g_test_message ("%s: nmse %.2e, worst %.2e at %" G_GSIZE_FORMAT, bench->name,
-                  error / MAX (norm, 1e-30), worst, at);
-  /* Written so that NaN fails. */
-  if (! (error <= nmse * MAX (norm, 1e-30)))
-    g_test_fail_printf ("%s: nmse %.3e > %.1e; worst: element %" G_GSIZE_FORMAT
-                        " is %g, not %g",
-                        bench->name, error / MAX (norm, 1e-30), nmse, at, (gdouble) y[at],
-                        reference[at]);
+  return error / MAX (norm, 1e-30);
+}
+
+static PalProgram *
+finish (Bench *bench, PalTensor *y, PalShape shape)
+{
+  g_autoptr (GError) error = NULL;
+  PalProgram *program;
+
+  pal_output (bench->tape, "y", y);
+  program = pal_tape_finish (bench->tape, 0, &error);
+  g_assert_no_error (error);
+  g_assert_true (pal_shape_equal (pal_program_shape (program, "y"), shape));
+
+  return program;
+}
+
+static void
+run_into (Bench *bench, PalProgram *program, gfloat *y, gsize count)
+{
+  g_autoptr (GError) error = NULL;
+
+  bench->bindings[bench->n_inputs] = (PalBinding) { "y", y, count * sizeof (gfloat) };
+  pal_program_run (program, bench->bindings, bench->n_inputs + 1, NULL, &error);
+  g_assert_no_error (error);
 }
 
 void
@@ -243,25 +259,29 @@ bench_check (Bench *bench, PalTensor *y, PalShape shape, const gdouble *referenc
   const gsize        count       = count_of (shape);
   g_autofree gfloat *first       = g_new0 (gfloat, count);
   g_autofree gfloat *second      = g_new0 (gfloat, count);
-  g_autoptr (GError) error       = NULL;
-  g_autoptr (PalProgram) program = NULL;
-  PalBinding bindings[BENCH_MAX + 1];
+  g_autoptr (PalProgram) program = finish (bench, y, shape);
+  gdouble            error;
+  gsize              worst;
 
-  pal_output (bench->tape, "y", y);
-  program = pal_tape_finish (bench->tape, 0, &error);
-  g_assert_no_error (error);
-  g_assert_true (pal_shape_equal (pal_program_shape (program, "y"), shape));
+  run_into (bench, program, first, count);
+  error = compare (first, reference, count, &worst);
 
-  memcpy (bindings, bench->bindings, bench->n_inputs * sizeof *bindings);
-  for (guint i = 0; i < 2; i++)
+  /* Written so that NaN is wrong. */
+  if (bench_timer)
     {
-      bindings[bench->n_inputs] = (PalBinding) { "y", i == 0 ? first : second,
-                                                 count * sizeof (gfloat) };
-      pal_program_run (program, bindings, bench->n_inputs + 1, NULL, &error);
-      g_assert_no_error (error);
+      bench_timer (program, bench->bindings, bench->n_inputs + 1, error, error <= nmse,
+                   bench_timer_data);
+      return;
     }
 
-  compare (bench, first, reference, count, nmse);
+  g_test_message ("%s: nmse %.2e", bench->name, error);
+  if (! (error <= nmse))
+    g_test_fail_printf ("%s: nmse %.3e > %.1e; worst: element %" G_GSIZE_FORMAT
+                        " is %g, not %g",
+                        bench->name, error, nmse, worst, (gdouble) first[worst],
+                        reference[worst]);
+
+  run_into (bench, program, second, count);
   g_assert_cmpmem (first, count * sizeof (gfloat), second, count * sizeof (gfloat));
 }
 

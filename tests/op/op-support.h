@@ -9,18 +9,33 @@
 
 #define BENCH_MAX 8
 
-/* Sets up the tests; an argument drops capabilities of the device, so that each catalogue
- * row has its turn. FALSE when there is no such device, which has been said. */
-gboolean op_test_init (gint *argc, gchar ***argv);
+/* A row of a table: a test, named by the op and the row, and a line of the bench. */
+typedef struct
+{
+  const gchar  *op, *name;
+  GTestDataFunc check;          /* ends in bench_check () */
+  gconstpointer row;
+} OpRow;
 
-/* A test for each row of a table, named by the op and the row. */
-#define OP_TEST_ROWS(op, table, func)                                         \
-  for (guint i = 0; i < G_N_ELEMENTS (table); i++)                            \
-    {                                                                         \
-      g_autofree gchar *path = g_strdup_printf ("/%s/%s", op, table[i].name); \
-                                                                              \
-      g_test_add_data_func (path, &table[i], func);                           \
-    }
+typedef void (*OpRowFunc) (const OpRow *row, gpointer data);
+
+/* The tests of one file. */
+typedef struct
+{
+  const gchar *name;
+  void       (*rows)   (OpRowFunc visit, gpointer data);
+  void       (*others) (void);  /* adds the tests that are no rows */
+} OpSuite;
+
+extern const OpSuite op_products, op_elements, op_norms;
+
+/* All of them; NULL-terminated. */
+extern const OpSuite *const op_suites[];
+
+/* In OpSuite's rows (): visits each row of a table. */
+#define OP_TEST_ROWS(op, table, func)                            \
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)               \
+    visit (&(OpRow) { op, table[i].name, func, &table[i] }, data)
 
 /* One op under test: operands, their values in double for the reference. */
 typedef struct
@@ -31,7 +46,7 @@ typedef struct
   TestTensor   weights[BENCH_MAX];
   gdouble     *weight_values[BENCH_MAX];
   guint        n_weights;
-  PalBinding   bindings[BENCH_MAX];
+  PalBinding   bindings[BENCH_MAX + 1];  /* room for the result */
   PalShape     shapes[BENCH_MAX];
   gdouble     *input_values[BENCH_MAX];
   guint        n_inputs;
@@ -61,6 +76,13 @@ PalTensor *bench_ids (Bench *bench, PalShape shape, gint limit, gdouble **values
  * for bit. */
 void bench_check (Bench *bench, PalTensor *y, PalShape shape, const gdouble *reference,
                   gdouble nmse);
+
+/* For the bench: gets each program that bench_check () made and ran once. nmse: its error;
+ * right: whether that is small enough. */
+typedef void (*BenchTimer) (PalProgram *program, const PalBinding *bindings, gsize n_bindings,
+                            gdouble nmse, gboolean right, gpointer data);
+
+void bench_set_timer (BenchTimer timer, gpointer data);
 
 /* What an op must refuse: its code, and words of the message. */
 typedef struct

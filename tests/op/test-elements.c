@@ -526,12 +526,9 @@ test_beyond_int (void)
   bench_clear (&bench);
 }
 
-int
-main (int argc, char **argv)
+static void
+each_row (OpRowFunc visit, gpointer data)
 {
-  if (! op_test_init (&argc, &argv))
-    return 0;
-
   OP_TEST_ROWS ("pixel_unshuffle", unshuffles, test_unshuffle);
   OP_TEST_ROWS ("pixel_shuffle", shuffles, test_shuffle);
   OP_TEST_ROWS ("pointwise", pointwises, test_pointwise);
@@ -540,9 +537,14 @@ main (int argc, char **argv)
   OP_TEST_ROWS ("concat", runs, test_concat);
   OP_TEST_ROWS ("embed", embeds, test_embed);
   OP_TEST_ROWS ("timestep_embed", timesteps, test_timestep);
+}
+
+static void
+add_others (void)
+{
   g_test_add_func ("/in_place", test_in_place);
   g_test_add_func ("/refusals", test_refusals);
   g_test_add_func ("/beyond_int", test_beyond_int);
-
-  return device_test_run ();
 }
+
+const OpSuite op_elements = { "elements", each_row, add_others };

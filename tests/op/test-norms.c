@@ -234,16 +234,18 @@ test_refusals (void)
     }
 }
 
-int
-main (int argc, char **argv)
+static void
+each_row (OpRowFunc visit, gpointer data)
 {
-  if (! op_test_init (&argc, &argv))
-    return 0;
-
   OP_TEST_ROWS ("group_norm", group_norms, test_group_norm);
   OP_TEST_ROWS ("layer_norm", layer_norms, test_layer_norm);
   OP_TEST_ROWS ("rms_norm", rms_norms, test_rms_norm);
-  g_test_add_func ("/refusals", test_refusals);
-
-  return device_test_run ();
 }
+
+static void
+add_others (void)
+{
+  g_test_add_func ("/refusals", test_refusals);
+}
+
+const OpSuite op_norms = { "norms", each_row, add_others };

@@ -394,16 +394,18 @@ test_refusals (void)
     }
 }
 
-int
-main (int argc, char **argv)
+static void
+each_row (OpRowFunc visit, gpointer data)
 {
-  if (! op_test_init (&argc, &argv))
-    return 0;
-
   OP_TEST_ROWS ("linear", linears, test_linear);
   OP_TEST_ROWS ("conv2d", convs, test_conv);
   OP_TEST_ROWS ("attention", attentions, test_attention);
-  g_test_add_func ("/refusals", test_refusals);
-
-  return device_test_run ();
 }
+
+static void
+add_others (void)
+{
+  g_test_add_func ("/refusals", test_refusals);
+}
+
+const OpSuite op_products = { "products", each_row, add_others };

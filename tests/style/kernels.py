@@ -37,7 +37,7 @@ def main():
         problems += syntax(clang, name, defines)
 
     listed = set(re.findall(r">([\w.-]+)</file>", (KERNELS / "kernels.gresource.xml").read_text()))
-    present = {p.name for p in KERNELS.iterdir() if p.suffix in (".cl", ".h")}
+    present = {p.name for p in KERNELS.iterdir() if p.suffix in (".cl", ".h", ".ini")}
     problems += [f"kernels.gresource.xml lacks {name}" for name in sorted(present - listed)]
     problems += [f"{p} is in no row of the catalogue" for p in
                  sorted({n for n in present if n.endswith(".cl")} - {n for n, _ in checked})]

@@ -74,6 +74,12 @@ test_device (void)
 }
 
 void
+device_test_use (PalDevice *used)
+{
+  device = used;
+}
+
+void
 test_error (GError       *error,
             PalErrorCode  code,
             const gchar  *part)

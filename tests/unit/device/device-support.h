@@ -17,6 +17,9 @@ gint          device_test_run  (void);
  * no memory is left on it. */
 PalDevice    *test_device      (void);
 
+/* For programs that are no tests: what test_device () is from here on. */
+void          device_test_use  (PalDevice *device);
+
 /* One tensor of a weight file. */
 typedef struct
 {
