@@ -4,7 +4,7 @@
  * A codec's activations grow with the picture, so a large one goes through in tiles
  * that overlap and are blended; so does any one for which there is too little memory.
  * The codec's group norms see a tile at a time, which shifts tones slightly: tiles
- * are therefore large, and small pictures go whole. */
+ * are therefore as large as memory allows, and small pictures go whole. */
 
 #include "drive/codec.h"
 
@@ -13,15 +13,12 @@
 #include "base/debug.h"
 #include "drive/windows.h"
 
-#define MOST_WHOLE_PX (1024 * 1024)
-#define TILE_PX       512
-#define OVERLAP_PX    128
-
 /* One pass of the codec over windows; sizes in latent px. from and to hold from_size
  * and to_size positions a side for each latent px, of so many channels. */
 typedef struct
 {
   PalModel     *model;
+  PalPhase      phase;
   gint          width, height;
   gint          from_size, from_channels;
   gint          to_size, to_channels;
@@ -63,12 +60,13 @@ scaled_rect (PalRect rect,
 
 static gboolean
 run_tiled (const Pass    *pass,
+           gint           tile_px,
            const gfloat  *from,
            gfloat        *to,
            GError       **error)
 {
   gint               factor = MAX (pass->from_size, pass->to_size);
-  gint               size   = MAX (TILE_PX / factor, 8), overlap = MAX (OVERLAP_PX / factor, 2);
+  gint               size   = tile_px / factor, overlap = pal_ladder_overlap (tile_px) / factor;
   PalWindows         tiles  = { pass->width, pass->height, size, overlap };
   PalWindows         fine   = { pass->width * pass->to_size, pass->height * pass->to_size,
                                 size * pass->to_size, overlap * pass->to_size };
@@ -103,32 +101,33 @@ run_tiled (const Pass    *pass,
   return TRUE;
 }
 
+/* As the ladder has it, and one rung further down as long as memory is lacking. */
 static gboolean
 run_pass (const Pass    *pass,
           const gfloat  *from,
           gfloat        *to,
           GError       **error)
 {
-  gint     factor = MAX (pass->from_size, pass->to_size);
-  gint64   area   = (gint64) pass->width * pass->height * factor * factor;
-  GError  *local  = NULL;
-  gboolean tiles  = pass->width * factor > TILE_PX || pass->height * factor > TILE_PX;
+  gint      factor = MAX (pass->from_size, pass->to_size);
+  gint      width  = pass->width * factor, height = pass->height * factor;
+  GError   *local  = NULL;
+  gboolean  ok;
 
-  if (area > MOST_WHOLE_PX)
-    return run_tiled (pass, from, to, error);
-
-  if (pass->run (pass->model, from, pass->width, pass->height, to, pass->cancellable, &local))
-    return TRUE;
-
-  if (tiles && g_error_matches (local, PAL_ERROR, PAL_ERROR_MEMORY))
+  do
     {
-      g_clear_error (&local);
-      return run_tiled (pass, from, to, error);
+      gint tile_px = pal_ladder_tile (pal_model_ladder (pass->model), pass->phase, width, height);
+
+      ok = tile_px > 0
+           ? run_tiled (pass, tile_px, from, to, &local)
+           : pass->run (pass->model, from, pass->width, pass->height, to, pass->cancellable,
+                        &local);
     }
+  while (! ok && pal_model_recover (pass->model, pass->phase, MAX (width, height), &local));
 
-  g_propagate_error (error, local);
+  if (! ok)
+    g_propagate_error (error, local);
 
-  return FALSE;
+  return ok;
 }
 
 gfloat *
@@ -161,8 +160,8 @@ pal_codec_encode (PalModel        *model,
       pixels[i] = CLAMP (value, 0.0f, 1.0f) * 2.0f - 1.0f;
     }
 
-  pass = (Pass) { model, image->width / factor, image->height / factor, factor, 3, 1,
-                  (gint) vae->latent_channels, run_encode, cancellable };
+  pass = (Pass) { model, PAL_PHASE_ENCODE, image->width / factor, image->height / factor, factor,
+                  3, 1, (gint) vae->latent_channels, run_encode, cancellable };
   if (! run_pass (&pass, pixels, latents, error))
     return NULL;
 
@@ -196,8 +195,8 @@ pal_codec_decode (PalModel      *model,
   for (gsize i = 0; i < n; i++)
     z[i] = latents[i] / vae->scaling_factor + vae->shift_factor;
 
-  pass = (Pass) { model, width, height, 1, (gint) vae->latent_channels, vae->factor, 3,
-                  pal_model_decode, cancellable };
+  pass = (Pass) { model, PAL_PHASE_DECODE, width, height, 1, (gint) vae->latent_channels,
+                  vae->factor, 3, pal_model_decode, cancellable };
   if (! run_pass (&pass, z, image->data, error))
     return NULL;
 
