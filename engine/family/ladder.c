@@ -14,10 +14,10 @@ static const struct
   PalRungs     rung;
   const gchar *text;
 } rungs[] = {
-  { PAL_RUNG_PARTS, "to save memory, weights were held only while their network worked" },
-  { PAL_RUNG_SPLIT, "to save memory, prompt and negative prompt were run one after the other" },
-  { PAL_RUNG_TILES, "to save memory, the picture was encoded or decoded in tiles" },
-  { PAL_RUNG_STREAM, "to save memory, weights were read anew at each step, which is slower" },
+  { PAL_RUNG_PARTS, "short of memory: weights are held only while their network works" },
+  { PAL_RUNG_SPLIT, "short of memory: prompt and negative prompt are run one after the other" },
+  { PAL_RUNG_TILES, "short of memory: the picture is encoded or decoded in tiles" },
+  { PAL_RUNG_STREAM, "short of memory: weights are read anew at each step, which is slower" },
 };
 
 const gchar *

@@ -281,7 +281,8 @@ pal_model_decode (PalModel *model, const gfloat *latent, gint width, gint height
 
   return pal_networks_run (model->networks, &key,
                            (PalBinding[]) {
-                             { "x", (gpointer) latent, cells * (gsize) vae->latent_channels * sizeof (gfloat) },
+                             { "x", (gpointer) latent,
+                               cells * (gsize) vae->latent_channels * sizeof (gfloat) },
                              { "out", image, pixels * 3 * sizeof (gfloat) },
                            }, 2, cancellable, error);
 }
@@ -304,7 +305,8 @@ denoise (PalModel *model, const PalDenoise *call, gfloat *out, GCancellable *can
 
   return pal_networks_run (model->networks, &key,
                            (PalBinding[]) {
-                             { "x", (gpointer) call->x, cells * (gsize) unet->in_channels * sizeof (gfloat) },
+                             { "x", (gpointer) call->x,
+                               cells * (gsize) unet->in_channels * sizeof (gfloat) },
                              { "timesteps", timesteps, batch * sizeof (gfloat) },
                              { "context", (gpointer) call->context, states * sizeof (gfloat) },
                              { "out", out, cells * (gsize) unet->out_channels * sizeof (gfloat) },
@@ -347,7 +349,8 @@ pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
   g_return_val_if_fail (call->tokens > 0, FALSE);
   g_return_val_if_fail (model->parts->unet.vector_channels == 0 || call->vector, FALSE);
 
-  while (! (pal_model_ladder (model)->split ? denoise_apart : denoise) (model, call, out, cancellable, &local))
+  while (! (pal_model_ladder (model)->split ? denoise_apart : denoise) (model, call, out,
+                                                                        cancellable, &local))
     if (! pal_model_recover (model, PAL_PHASE_DENOISE, call->batch, &local))
       {
         g_propagate_error (error, local);
@@ -373,11 +376,12 @@ pal_model_match (PalModel *model, const PalMatch *match, gfloat *out, GCancellab
 
   g_return_val_if_fail (match->n_queries > 0 && match->n_keys > 0 && match->width > 0, FALSE);
 
-  return pal_networks_run_or_descend (model->networks, &key,
-                                      (PalBinding[]) {
-                                        { "queries", (gpointer) match->queries, (gsize) match->n_queries * row },
-                                        { "keys", (gpointer) match->keys, (gsize) match->n_keys * row },
-                                        { "values", (gpointer) match->values, (gsize) match->n_keys * row },
-                                        { "out", out, (gsize) match->n_queries * row },
-                                      }, 4, cancellable, error);
+  return pal_networks_run_or_descend (
+    model->networks, &key,
+    (PalBinding[]) {
+      { "queries", (gpointer) match->queries, (gsize) match->n_queries * row },
+      { "keys", (gpointer) match->keys, (gsize) match->n_keys * row },
+      { "values", (gpointer) match->values, (gsize) match->n_keys * row },
+      { "out", out, (gsize) match->n_queries * row },
+    }, 4, cancellable, error);
 }

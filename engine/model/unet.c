@@ -134,11 +134,13 @@ layer (PalTape *t, const Unet *u, const PalUnetLevel *level, gboolean attention,
   const PalResBlock block = { .groups = u->config->norm_groups, .eps = u->config->norm_eps,
                               .modulate = u->config->time_modulates };
 
+  pal_segment (t);
   pal_enter (t, "resnets.%d", i);
   x = pal_leave (t, pal_res_block (t, x, u->emb, &block));
 
   if (attention)
     {
+      pal_segment (t);
       pal_enter (t, "attentions.%d", i);
       x = pal_leave (t, transformer (t, u, level, x));
     }

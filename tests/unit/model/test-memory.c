@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Memory of whole runs: the plan is what is used, a budget is never passed, each rung of
+ * the ladder gives the picture that plenty of memory gives, and what does not fit is
+ * refused before anything is allocated. */
+
+#include "device-support.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/debug.h"
+#include "family/model.h"
+
+#define WIDTH  200
+#define HEIGHT 152
+
+/* Tiles see borders and norms of their own; the rest of the ladder changes nothing. */
+#define TILED_MEAN 0.02
+
+static PalImage *source;
+
+static PalImage *
+picture (void)
+{
+  PalImage *image = pal_image_new (WIDTH, HEIGHT, 3);
+
+  for (gint i = 0; i < WIDTH * HEIGHT * 3; i++)
+    image->data[i] = 0.5f + 0.3f * sinf ((gfloat) (i / 3 % WIDTH) * 0.05f + (gfloat) (i % 3)) +
+                     0.2f * sinf ((gfloat) (i / 3 / WIDTH) * 0.1f);
+
+  return image;
+}
+
+/* shared: as on a CPU, whose memory is the host's. */
+static PalModel *
+open_model (gboolean shared)
+{
+  g_autofree gchar *path = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models",
+                                             "sd15-tiny", NULL);
+  g_autoptr (GError) error = NULL;
+  PalModel *model;
+
+  ((PalDeviceInfo *) pal_device_info (test_device ()))->is_cpu = shared;
+  model = pal_model_open (test_device (), path, &error);
+  g_assert_no_error (error);
+
+  return model;
+}
+
+static PalRequest
+request_new (void)
+{
+  return (PalRequest) { .intent = PAL_RESTYLE, .prompt = "oil painting", .source = source,
+                        .strength = 0.7, .steps = 3, .guidance = 3.0, .seed = 5 };
+}
+
+/* budget_bytes 0: none. NULL with error set. */
+static PalImage *
+paint (PalModel *model, guint64 budget_bytes, PalMemoryReport *plan, PalReport *report,
+       GError **error)
+{
+  g_autofree gchar *text = g_strdup_printf ("%" G_GUINT64_FORMAT, budget_bytes);
+  PalRequest request = request_new ();
+  PalImage *image;
+  gboolean fits;
+
+  if (budget_bytes > 0)
+    g_setenv ("PALIMPSEST_BUDGET", text, TRUE);
+  fits = pal_model_fits (model, &request, plan, NULL);
+  pal_device_reset_peak (test_device ());
+  image = pal_generate (model, &request, NULL, NULL, report, NULL, error);
+  g_unsetenv ("PALIMPSEST_BUDGET");
+
+  g_assert_cmpint (fits, ==, image != NULL);
+  return image;
+}
+
+static gdouble
+mean_difference (const PalImage *a, const PalImage *b)
+{
+  gdouble sum = 0.0;
+
+  for (gint i = 0; i < WIDTH * HEIGHT * 3; i++)
+    sum += fabs ((gdouble) (a->data[i] - b->data[i]));
+
+  return sum / (WIDTH * HEIGHT * 3);
+}
+
+/* The peak is the planned one to the byte, in one run and in the next. */
+static void
+test_exact (gconstpointer data)
+{
+  g_autoptr (PalModel) model = open_model (GPOINTER_TO_INT (data));
+
+  for (guint turn = 0; turn < 2; turn++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_auto (PalReport) report = { 0 };
+      PalMemoryReport plan;
+      g_autoptr (PalImage) image = paint (model, 0, &plan, &report, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpuint (plan.rungs, ==, 0);
+      g_assert_null (report.note);
+      g_assert_cmpuint (pal_device_peak_bytes (test_device ()), ==, plan.peak_bytes);
+      for (guint phase = PAL_PHASE_TEXT; phase < PAL_N_PHASES; phase++)
+        {
+          g_assert_cmpuint (plan.weights_bytes[phase], >, 0);
+          g_assert_cmpuint (plan.working_bytes[phase], <=, report.working_bytes);
+        }
+    }
+}
+
+static void
+check_notes (guint rungs, const gchar *note)
+{
+  for (guint rung = PAL_RUNG_PARTS; rung <= PAL_RUNG_STREAM; rung <<= 1)
+    {
+      const gboolean told = note && strstr (note, pal_rung_text ((PalRungs) rung));
+
+      g_assert_cmpint (told, ==, (rungs & rung) != 0);
+    }
+}
+
+/* From plenty down to where nothing fits, in steps of a fourteenth. */
+static void
+test_ladder (gconstpointer data)
+{
+  g_autoptr (PalModel) model = open_model (GPOINTER_TO_INT (data));
+  g_autoptr (PalImage) whole = NULL, tiled = NULL;
+  PalMemoryReport plan;
+  guint seen = 0, refused = 0;
+  guint64 budget;
+
+  whole = paint (model, 0, &plan, NULL, NULL);
+  g_assert_nonnull (whole);
+
+  for (budget = plan.peak_bytes; refused < 2; budget -= budget / 14)
+    {
+      g_autoptr (GError) error = NULL;
+      g_auto (PalReport) report = { 0 };
+      g_autoptr (PalModel) fresh = open_model (GPOINTER_TO_INT (data));
+      g_autoptr (PalImage) image = NULL;
+
+      g_clear_pointer (&model, pal_model_unref);
+      g_assert_cmpuint (pal_device_allocated_bytes (test_device ()), ==, 0);
+
+      image = paint (fresh, budget, &plan, &report, &error);
+      g_test_message ("budget %" G_GUINT64_FORMAT ": plan %" G_GUINT64_FORMAT ", used %"
+                      G_GUINT64_FORMAT ", rungs %x; %s", budget, plan.peak_bytes,
+                      pal_device_peak_bytes (test_device ()), plan.rungs,
+                      error ? error->message : report.note ? report.note : "");
+
+      if (! image)
+        {
+          test_error (error, PAL_ERROR_MEMORY, "PALIMPSEST_BUDGET");
+          g_assert_cmpuint (pal_device_peak_bytes (test_device ()), ==, 0);
+          g_assert_cmpuint (plan.peak_bytes, >, budget);
+          refused++;
+          continue;
+        }
+
+      g_assert_cmpuint (plan.peak_bytes, <=, budget);
+      g_assert_cmpuint (pal_device_peak_bytes (test_device ()), ==, plan.peak_bytes);
+      check_notes (plan.rungs, report.note);
+      seen |= plan.rungs;
+
+      if (plan.rungs & PAL_RUNG_TILES)
+        g_assert_cmpfloat (mean_difference (image, whole), <, TILED_MEAN);
+      else
+        g_assert_cmpmem (image->data, WIDTH * HEIGHT * 3 * sizeof (gfloat),
+                         whole->data, WIDTH * HEIGHT * 3 * sizeof (gfloat));
+    }
+
+  g_assert_cmpuint (seen & ~(guint) PAL_RUNG_PARTS, ==,
+                    PAL_RUNG_SPLIT | PAL_RUNG_TILES | PAL_RUNG_STREAM);
+  g_assert_cmpint ((seen & PAL_RUNG_PARTS) != 0, ==, ! GPOINTER_TO_INT (data));
+}
+
+/* Each rung by itself gives the bytes that plenty of memory gives. */
+static void
+test_rungs (void)
+{
+  static const PalLadder ladders[] = {
+    { .split = TRUE, .parts = TRUE },
+    { .parts = TRUE, .streamed[PAL_PHASE_DENOISE] = TRUE },
+    { .parts = TRUE, .streamed[PAL_PHASE_TEXT] = TRUE, .streamed[PAL_PHASE_DECODE] = TRUE },
+    { .split = TRUE, .parts = TRUE, .streamed[PAL_PHASE_DENOISE] = TRUE },
+  };
+  const gint side = 8;
+  const gsize n = 2 * (gsize) (side * side) * 4;
+  gfloat x[512], want[512], got[512], want_picture[64 * 64 * 3], got_picture[64 * 64 * 3];
+  g_autofree gfloat *context = g_new (gfloat, 2 * 77 * 32);
+  PalDenoise call = { .batch = 2, .width = side, .height = side, .x = x, .timestep = 401.0,
+                      .tokens = 77, .context = context };
+
+  g_assert_cmpuint (n, ==, G_N_ELEMENTS (x));
+  for (guint i = 0; i < n; i++)
+    x[i] = sinf ((gfloat) i * 0.7f);
+  for (guint i = 0; i < 2 * 77 * 32; i++)
+    context[i] = cosf ((gfloat) i * 0.3f);
+
+  for (guint i = 0; i <= G_N_ELEMENTS (ladders); i++)
+    {
+      g_autoptr (PalModel) model = open_model (TRUE);
+
+      if (i > 0)
+        *pal_model_ladder (model) = ladders[i - 1];
+      g_assert_true (pal_model_denoise (model, &call, i > 0 ? got : want, NULL, NULL));
+      g_assert_true (pal_model_decode (model, x, side, side, i > 0 ? got_picture : want_picture,
+                                       NULL, NULL));
+      if (i == 0)
+        continue;
+      g_assert_cmpmem (got, sizeof got, want, sizeof want);
+      g_assert_cmpmem (got_picture, sizeof got_picture, want_picture, sizeof want_picture);
+    }
+}
+
+gint
+main (gint argc, gchar **argv)
+{
+  gint status;
+
+  if (! device_test_init (&argc, &argv))
+    return 0;
+
+  source = picture ();
+  g_test_add_data_func ("/memory/exact/shared", GINT_TO_POINTER (TRUE), test_exact);
+  g_test_add_data_func ("/memory/exact/separate", GINT_TO_POINTER (FALSE), test_exact);
+  g_test_add_data_func ("/memory/ladder/shared", GINT_TO_POINTER (TRUE), test_ladder);
+  g_test_add_data_func ("/memory/ladder/separate", GINT_TO_POINTER (FALSE), test_ladder);
+  g_test_add_func ("/memory/rungs", test_rungs);
+
+  status = device_test_run ();
+  pal_image_free (source);
+  return status;
+}
