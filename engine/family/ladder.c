@@ -119,7 +119,7 @@ done_as (const PalLadder *ladder, PalPhase phase, PalWork work, gint factor)
   gint tile;
 
   if (phase == PAL_PHASE_DENOISE && ladder->split)
-    work.batch = 1;
+    work.batch = MIN (work.batch, 1);
 
   if (! is_codec (phase))
     return work;
@@ -256,10 +256,11 @@ pal_ladder_plan (PalModel *model, const PalWorkload *load, guint64 budget_bytes,
       ladder->rungs |= PAL_RUNG_PARTS;
     }
 
+  /* To the end, so that the report of what does not fit is whole. */
   if (ladder->parts)
-    for (guint i = 0; i < PAL_N_PHASES && fits; i++)
-      fits = fit_phase (model, (PalPhase) i, load->works[i], budget_bytes, ladder, &needs[i],
-                        error);
+    for (guint i = 0; i < PAL_N_PHASES; i++)
+      fits &= fit_phase (model, (PalPhase) i, load->works[i], budget_bytes, ladder, &needs[i],
+                         fits ? error : NULL);
 
   fill_report (report, ladder, needs);
   return fits;

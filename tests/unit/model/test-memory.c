@@ -14,8 +14,9 @@
 #define WIDTH  200
 #define HEIGHT 152
 
-/* Tiles see borders and norms of their own; the rest of the ladder changes nothing. */
-#define TILED_MEAN 0.02
+/* What tiles may change in the mean: they see borders and norms of their own, and these
+ * weights are random. The rest of the ladder changes nothing. */
+#define TILED_MEAN 0.1
 
 static PalImage *source;
 
@@ -122,12 +123,37 @@ check_notes (guint rungs, const gchar *note)
     }
 }
 
+/* The picture of plenty of memory; for tiles, the first that was made in such ones. */
+static const PalImage *
+expected (GHashTable *tiled, const PalMemoryReport *plan, const PalImage *whole,
+          const PalImage *image)
+{
+  const gint tiles = plan->tile_px[PAL_PHASE_ENCODE] * 1000 + plan->tile_px[PAL_PHASE_DECODE];
+  PalImage *first = g_hash_table_lookup (tiled, GINT_TO_POINTER (tiles));
+
+  if (tiles == 0)
+    return whole;
+
+  if (! first)
+    {
+      first = pal_image_copy (image);
+      g_hash_table_insert (tiled, GINT_TO_POINTER (tiles), first);
+      g_test_message ("tiles of %d, %d px differ by %.3f", plan->tile_px[PAL_PHASE_ENCODE],
+                      plan->tile_px[PAL_PHASE_DECODE], mean_difference (image, whole));
+      g_assert_cmpfloat (mean_difference (image, whole), <, TILED_MEAN);
+    }
+
+  return first;
+}
+
 /* From plenty down to where nothing fits, in steps of a fourteenth. */
 static void
 test_ladder (gconstpointer data)
 {
   g_autoptr (PalModel) model = open_model (GPOINTER_TO_INT (data));
-  g_autoptr (PalImage) whole = NULL, tiled = NULL;
+  g_autoptr (PalImage) whole = NULL;
+  g_autoptr (GHashTable) tiled = g_hash_table_new_full (NULL, NULL, NULL,
+                                                        (GDestroyNotify) pal_image_free);
   PalMemoryReport plan;
   guint seen = 0, refused = 0;
   guint64 budget;
@@ -141,6 +167,7 @@ test_ladder (gconstpointer data)
       g_auto (PalReport) report = { 0 };
       g_autoptr (PalModel) fresh = open_model (GPOINTER_TO_INT (data));
       g_autoptr (PalImage) image = NULL;
+      const PalImage *want;
 
       g_clear_pointer (&model, pal_model_unref);
       g_assert_cmpuint (pal_device_allocated_bytes (test_device ()), ==, 0);
@@ -165,11 +192,9 @@ test_ladder (gconstpointer data)
       check_notes (plan.rungs, report.note);
       seen |= plan.rungs;
 
-      if (plan.rungs & PAL_RUNG_TILES)
-        g_assert_cmpfloat (mean_difference (image, whole), <, TILED_MEAN);
-      else
-        g_assert_cmpmem (image->data, WIDTH * HEIGHT * 3 * sizeof (gfloat),
-                         whole->data, WIDTH * HEIGHT * 3 * sizeof (gfloat));
+      want = expected (tiled, &plan, whole, image);
+      g_assert_cmpmem (image->data, WIDTH * HEIGHT * 3 * sizeof (gfloat),
+                       want->data, WIDTH * HEIGHT * 3 * sizeof (gfloat));
     }
 
   g_assert_cmpuint (seen & ~(guint) PAL_RUNG_PARTS, ==,
