@@ -11,33 +11,47 @@
 #include "base/debug.h"
 #include "family/model.h"
 
-#define WIDTH  200
-#define HEIGHT 152
-
 /* What tiles may change in the mean: they see borders and norms of their own, and these
  * weights are random. The rest of the ladder changes nothing. */
 #define TILED_MEAN 0.1
 
-static PalImage *source;
+typedef struct
+{
+  const gchar *name;
+  gboolean     bundled;       /* the bundled model, else sd15-tiny */
+  gboolean     shared;        /* as on a CPU, whose memory is the host's */
+  gint         width, height;
+  guint        rungs;         /* that are needed on the way down */
+} Case;
+
+/* In the small picture the denoiser is what takes most, in the large one the codec. */
+static const Case cases[] = {
+  { "shared/small", TRUE, TRUE, 64, 48, PAL_RUNG_SPLIT | PAL_RUNG_STREAM },
+  { "shared/large", FALSE, TRUE, 200, 152, PAL_RUNG_TILES | PAL_RUNG_STREAM },
+  { "separate/small", TRUE, FALSE, 64, 48,
+    PAL_RUNG_PARTS | PAL_RUNG_SPLIT | PAL_RUNG_STREAM },
+  { "separate/large", FALSE, FALSE, 200, 152,
+    PAL_RUNG_PARTS | PAL_RUNG_TILES | PAL_RUNG_STREAM },
+};
 
 static PalImage *
-picture (void)
+picture (gint width, gint height)
 {
-  PalImage *image = pal_image_new (WIDTH, HEIGHT, 3);
+  PalImage *image = pal_image_new (width, height, 3);
 
-  for (gint i = 0; i < WIDTH * HEIGHT * 3; i++)
-    image->data[i] = 0.5f + 0.3f * sinf ((gfloat) (i / 3 % WIDTH) * 0.05f + (gfloat) (i % 3)) +
-                     0.2f * sinf ((gfloat) (i / 3 / WIDTH) * 0.1f);
+  for (gint i = 0; i < width * height * 3; i++)
+    image->data[i] = 0.5f + 0.3f * sinf ((gfloat) (i / 3 % width) * 0.05f + (gfloat) (i % 3)) +
+                     0.2f * sinf ((gfloat) (i / 3 / width) * 0.1f);
 
   return image;
 }
 
-/* shared: as on a CPU, whose memory is the host's. */
 static PalModel *
-open_model (gboolean shared)
+open_model (gboolean bundled, gboolean shared)
 {
-  g_autofree gchar *path = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models",
+  g_autofree gchar *tiny = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models",
                                              "sd15-tiny", NULL);
+  const gchar *path = bundled ? g_getenv ("PALIMPSEST_BUNDLED_MODEL") : tiny;
   g_autoptr (GError) error = NULL;
   PalModel *model;
 
@@ -48,20 +62,15 @@ open_model (gboolean shared)
   return model;
 }
 
-static PalRequest
-request_new (void)
-{
-  return (PalRequest) { .intent = PAL_RESTYLE, .prompt = "oil painting", .source = source,
-                        .strength = 0.7, .steps = 3, .guidance = 3.0, .seed = 5 };
-}
-
 /* budget_bytes 0: none. NULL with error set. */
 static PalImage *
-paint (PalModel *model, guint64 budget_bytes, PalMemoryReport *plan, PalReport *report,
-       GError **error)
+paint (const Case *c, PalModel *model, guint64 budget_bytes, PalMemoryReport *plan,
+       PalReport *report, GError **error)
 {
+  g_autoptr (PalImage) source = picture (c->width, c->height);
   g_autofree gchar *text = g_strdup_printf ("%" G_GUINT64_FORMAT, budget_bytes);
-  PalRequest request = request_new ();
+  PalRequest request = { .intent = PAL_RESTYLE, .prompt = "oil painting", .source = source,
+                         .strength = 0.7, .steps = 3, .guidance = 3.0, .seed = 5 };
   PalImage *image;
   gboolean fits;
 
@@ -79,30 +88,40 @@ paint (PalModel *model, guint64 budget_bytes, PalMemoryReport *plan, PalReport *
 static gdouble
 mean_difference (const PalImage *a, const PalImage *b)
 {
+  const gint n = a->width * a->height * 3;
   gdouble sum = 0.0;
 
-  for (gint i = 0; i < WIDTH * HEIGHT * 3; i++)
+  for (gint i = 0; i < n; i++)
     sum += fabs ((gdouble) (a->data[i] - b->data[i]));
 
-  return sum / (WIDTH * HEIGHT * 3);
+  return sum / n;
+}
+
+static void
+assert_same (const PalImage *a, const PalImage *b)
+{
+  g_assert_cmpint (a->width, ==, b->width);
+  g_assert_cmpint (a->height, ==, b->height);
+  g_assert_cmpmem (a->data, (gsize) (a->width * a->height * 3) * sizeof (gfloat),
+                   b->data, (gsize) (b->width * b->height * 3) * sizeof (gfloat));
 }
 
 /* The peak is the planned one to the byte, in one run and in the next. */
 static void
 test_exact (gconstpointer data)
 {
-  g_autoptr (PalModel) model = open_model (GPOINTER_TO_INT (data));
+  const Case *c = data;
+  g_autoptr (PalModel) model = open_model (c->bundled, c->shared);
 
   for (guint turn = 0; turn < 2; turn++)
     {
       g_autoptr (GError) error = NULL;
       g_auto (PalReport) report = { 0 };
       PalMemoryReport plan;
-      g_autoptr (PalImage) image = paint (model, 0, &plan, &report, &error);
+      g_autoptr (PalImage) image = paint (c, model, 0, &plan, &report, &error);
 
       g_assert_no_error (error);
       g_assert_cmpuint (plan.rungs, ==, 0);
-      g_assert_null (report.note);
       g_assert_cmpuint (pal_device_peak_bytes (test_device ()), ==, plan.peak_bytes);
       for (guint phase = PAL_PHASE_TEXT; phase < PAL_N_PHASES; phase++)
         {
@@ -150,29 +169,29 @@ expected (GHashTable *tiled, const PalMemoryReport *plan, const PalImage *whole,
 static void
 test_ladder (gconstpointer data)
 {
-  g_autoptr (PalModel) model = open_model (GPOINTER_TO_INT (data));
+  const Case *c = data;
+  g_autoptr (PalModel) model = open_model (c->bundled, c->shared);
   g_autoptr (PalImage) whole = NULL;
   g_autoptr (GHashTable) tiled = g_hash_table_new_full (NULL, NULL, NULL,
                                                         (GDestroyNotify) pal_image_free);
-  PalMemoryReport plan;
+  PalMemoryReport plan = { 0 };
   guint seen = 0, refused = 0;
   guint64 budget;
 
-  whole = paint (model, 0, &plan, NULL, NULL);
+  whole = paint (c, model, 0, &plan, NULL, NULL);
   g_assert_nonnull (whole);
 
   for (budget = plan.peak_bytes; refused < 2; budget -= budget / 14)
     {
       g_autoptr (GError) error = NULL;
       g_auto (PalReport) report = { 0 };
-      g_autoptr (PalModel) fresh = open_model (GPOINTER_TO_INT (data));
+      g_autoptr (PalModel) fresh = open_model (c->bundled, c->shared);
       g_autoptr (PalImage) image = NULL;
-      const PalImage *want;
 
       g_clear_pointer (&model, pal_model_unref);
       g_assert_cmpuint (pal_device_allocated_bytes (test_device ()), ==, 0);
 
-      image = paint (fresh, budget, &plan, &report, &error);
+      image = paint (c, fresh, budget, &plan, &report, &error);
       g_test_message ("budget %" G_GUINT64_FORMAT ": plan %" G_GUINT64_FORMAT ", used %"
                       G_GUINT64_FORMAT ", rungs %x; %s", budget, plan.peak_bytes,
                       pal_device_peak_bytes (test_device ()), plan.rungs,
@@ -192,14 +211,10 @@ test_ladder (gconstpointer data)
       check_notes (plan.rungs, report.note);
       seen |= plan.rungs;
 
-      want = expected (tiled, &plan, whole, image);
-      g_assert_cmpmem (image->data, WIDTH * HEIGHT * 3 * sizeof (gfloat),
-                       want->data, WIDTH * HEIGHT * 3 * sizeof (gfloat));
+      assert_same (image, expected (tiled, &plan, whole, image));
     }
 
-  g_assert_cmpuint (seen & ~(guint) PAL_RUNG_PARTS, ==,
-                    PAL_RUNG_SPLIT | PAL_RUNG_TILES | PAL_RUNG_STREAM);
-  g_assert_cmpint ((seen & PAL_RUNG_PARTS) != 0, ==, ! GPOINTER_TO_INT (data));
+  g_assert_cmpuint (seen, ==, c->rungs);
 }
 
 /* Each rung by itself gives the bytes that plenty of memory gives. */
@@ -227,7 +242,7 @@ test_rungs (void)
 
   for (guint i = 0; i <= G_N_ELEMENTS (ladders); i++)
     {
-      g_autoptr (PalModel) model = open_model (TRUE);
+      g_autoptr (PalModel) model = open_model (FALSE, TRUE);
 
       if (i > 0)
         *pal_model_ladder (model) = ladders[i - 1];
@@ -244,19 +259,18 @@ test_rungs (void)
 gint
 main (gint argc, gchar **argv)
 {
-  gint status;
-
   if (! device_test_init (&argc, &argv))
     return 0;
 
-  source = picture ();
-  g_test_add_data_func ("/memory/exact/shared", GINT_TO_POINTER (TRUE), test_exact);
-  g_test_add_data_func ("/memory/exact/separate", GINT_TO_POINTER (FALSE), test_exact);
-  g_test_add_data_func ("/memory/ladder/shared", GINT_TO_POINTER (TRUE), test_ladder);
-  g_test_add_data_func ("/memory/ladder/separate", GINT_TO_POINTER (FALSE), test_ladder);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree gchar *exact = g_strdup_printf ("/memory/exact/%s", cases[i].name);
+      g_autofree gchar *ladder = g_strdup_printf ("/memory/ladder/%s", cases[i].name);
+
+      g_test_add_data_func (exact, &cases[i], test_exact);
+      g_test_add_data_func (ladder, &cases[i], test_ladder);
+    }
   g_test_add_func ("/memory/rungs", test_rungs);
 
-  status = device_test_run ();
-  pal_image_free (source);
-  return status;
+  return device_test_run ();
 }

@@ -82,7 +82,7 @@ fail_one (gconstpointer data)
   guint calls, recovered = 0, tried = 0;
   g_autoptr (PalImage) good = fill_well (kind, &calls);
 
-  for (guint nth = 1; nth <= calls; nth += 1 + nth / 12)
+  for (guint nth = 1; nth <= calls; nth += 1 + nth / 8)
     {
       g_autoptr (PalImage) image = NULL;
       g_autoptr (GError) error = NULL;
@@ -122,7 +122,7 @@ fail_from (gconstpointer data)
   guint calls;
   g_autoptr (PalImage) good = fill_well (kind, &calls);
 
-  for (guint nth = 1; nth <= calls; nth += 1 + nth / 8)
+  for (guint nth = 1; nth <= calls; nth += 1 + nth / 4)
     {
       g_autoptr (PalImage) image = NULL;
       g_autoptr (GError) error = NULL;
