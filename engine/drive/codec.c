@@ -82,6 +82,9 @@ run_tiled (const Pass    *pass,
   if (! in || ! out || ! pal_blend_init (&blend, &fine, pass->to_channels))
     return out_of_memory (error);
 
+  /* Near a border that is not the picture's own, a tile sees padding. */
+  blend.margin = fine.overlap / 4;
+
   for (guint i = 0; i < pal_windows_count (&tiles); i++)
     {
       PalRect rect = pal_windows_nth (&tiles, i);

@@ -7,7 +7,10 @@
  * activations would be gigabytes. */
 #define MOST_WHOLE_PX (1024 * 1024)
 
-static const gint tiles_px[] = { 512, 384, 256, 192, 128 };
+/* In smaller ones, norms over a whole tile would differ too much from tile to tile. */
+static const gint tiles_px[] = { 512, 384, 256 };
+
+#define MOST_OVERLAP_PX 128
 
 static const struct
 {
@@ -102,7 +105,7 @@ pal_ladder_tile (const PalLadder *ladder, PalPhase phase, gint width_px, gint he
 gint
 pal_ladder_overlap (gint tile_px)
 {
-  return tile_px / 4;
+  return MIN (tile_px / 2, MOST_OVERLAP_PX);
 }
 
 /* What one phase needs on the device while it works. */

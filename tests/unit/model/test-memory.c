@@ -27,10 +27,10 @@ typedef struct
 /* In the small picture the denoiser is what takes most, in the large one the codec. */
 static const Case cases[] = {
   { "shared/small", TRUE, TRUE, 64, 48, PAL_RUNG_SPLIT | PAL_RUNG_STREAM },
-  { "shared/large", FALSE, TRUE, 200, 152, PAL_RUNG_TILES | PAL_RUNG_STREAM },
+  { "shared/large", FALSE, TRUE, 320, 240, PAL_RUNG_TILES | PAL_RUNG_STREAM },
   { "separate/small", TRUE, FALSE, 64, 48,
     PAL_RUNG_PARTS | PAL_RUNG_SPLIT | PAL_RUNG_STREAM },
-  { "separate/large", FALSE, FALSE, 200, 152,
+  { "separate/large", FALSE, FALSE, 320, 240,
     PAL_RUNG_PARTS | PAL_RUNG_TILES | PAL_RUNG_STREAM },
 };
 
