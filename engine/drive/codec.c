@@ -51,6 +51,15 @@ out_of_memory (GError **error)
   return FALSE;
 }
 
+/* All arithmetic is in single precision, so there is none wider to try. */
+static void
+not_finite (const gchar *what, GError **error)
+{
+  g_set_error (error, PAL_ERROR, PAL_ERROR_DEVICE,
+               "the %s values that are not finite; the weights of its VAE may be damaged or "
+               "unusually large: use another VAE, or another device", what);
+}
+
 static PalRect
 scaled_rect (PalRect rect,
              gint    scale)
@@ -145,6 +154,7 @@ pal_codec_encode (PalModel        *model,
   gsize               m      = n / 3 / (gsize) (factor * factor) * (gsize) vae->latent_channels;
   g_autofree gfloat  *pixels  = pal_try_alloc (n * sizeof (gfloat));
   g_autofree gfloat  *latents = pal_try_alloc (m * sizeof (gfloat));
+  gboolean            fine    = TRUE;
   Pass                pass;
 
   g_return_val_if_fail (image->channels == 3, NULL);
@@ -169,9 +179,16 @@ pal_codec_encode (PalModel        *model,
     return NULL;
 
   for (gsize i = 0; i < m; i++)
-    latents[i] = (latents[i] - vae->shift_factor) * vae->scaling_factor;
+    {
+      fine &= isfinite (latents[i]) != 0;
+      latents[i] = (latents[i] - vae->shift_factor) * vae->scaling_factor;
+    }
 
-  return g_steal_pointer (&latents);
+  if (fine)
+    return g_steal_pointer (&latents);
+
+  not_finite ("latents that the model encoded have", error);
+  return NULL;
 }
 
 PalImage *
@@ -212,9 +229,6 @@ pal_codec_decode (PalModel      *model,
   if (fine)
     return g_steal_pointer (&image);
 
-  g_set_error (error, PAL_ERROR, PAL_ERROR_DEVICE,
-               "the picture that the model decoded has values that are not finite; its VAE may be "
-               "one that overflows in half precision: use a fixed one, or another device");
-
+  not_finite ("picture that the model decoded has", error);
   return NULL;
 }

@@ -223,7 +223,8 @@ refuse (PalModel *model, PalPhase phase, const Need *need, guint64 budget_bytes,
   return FALSE;
 }
 
-/* Climbs down for one phase until it fits. */
+/* Climbs down for one phase until it fits. A ring of two slots may be larger than all of a
+ * small network's weights, which are then left where they are. */
 static gboolean
 fit_phase (PalModel *model, PalPhase phase, const PalWork *works, guint64 budget_bytes,
            PalLadder *ladder, Need *need, GError **error)
@@ -231,10 +232,22 @@ fit_phase (PalModel *model, PalPhase phase, const PalWork *works, guint64 budget
   const gint size = size_of (phase, works, pal_model_vae (model)->factor);
 
   while (need->weights + need->working > budget_bytes)
-    if (! pal_ladder_descend (ladder, phase, size))
-      return refuse (model, phase, need, budget_bytes, error);
-    else if (! measure (model, ladder, phase, works, need, error))
-      return FALSE;
+    {
+      const PalLadder before = *ladder;
+      const Need had = *need;
+
+      if (! pal_ladder_descend (ladder, phase, size))
+        return refuse (model, phase, need, budget_bytes, error);
+      if (! measure (model, ladder, phase, works, need, error))
+        return FALSE;
+
+      if (ladder->streamed[phase] && need->weights >= had.weights)
+        {
+          *ladder = before;
+          *need = had;
+          return refuse (model, phase, need, budget_bytes, error);
+        }
+    }
 
   return TRUE;
 }

@@ -7,6 +7,7 @@
 
 #include <glib/gstdio.h>
 #include <math.h>
+#include <string.h>
 
 #include "drive/codec.h"
 #include "drive/windows.h"
@@ -15,7 +16,7 @@ static const gchar *const parts[] = {
   "model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae"
 };
 
-/* sd15-tiny with this codec in place of its own, or NULL. */
+/* sd15-tiny with this codec, a folder or one of the tests', in place of its own; or NULL. */
 static PalModel *
 open_model (const gchar *codec)
 {
@@ -27,8 +28,8 @@ open_model (const gchar *codec)
   for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
     {
       const gboolean    own  = ! codec || ! g_str_equal (parts[i], "vae");
-      g_autofree gchar *from = g_build_filename (models, own ? "sd15-tiny" : codec,
-                                                 own ? parts[i] : NULL, NULL);
+      g_autofree gchar *from = own ? g_build_filename (models, "sd15-tiny", parts[i], NULL)
+                                   : g_canonicalize_filename (codec, models);
       g_autofree gchar *path = g_build_filename (folder, parts[i], NULL);
       g_autoptr (GFile) link = g_file_new_for_path (path);
 
@@ -60,6 +61,82 @@ picture (gint width, gint height)
                      0.2f * sinf ((gfloat) (i / 3 / width) * 0.3f);
 
   return image;
+}
+
+/* Turns all F16 weights of a file into BF16 ones so large that sums of them overflow. */
+static void
+blow_up (const gchar *folder)
+{
+  g_autofree gchar  *path = g_build_filename (folder, "vae", "diffusion_pytorch_model.safetensors",
+                                              NULL);
+  g_autofree gchar  *bytes  = NULL;
+  g_autoptr (GString) header = NULL, file = g_string_new (NULL);
+  guint64            length;
+  gsize              n;
+
+  g_assert_true (g_file_get_contents (path, &bytes, &n, NULL));
+  memcpy (&length, bytes, sizeof length);
+  header = g_string_new_len (bytes + 8, (gssize) length);
+  n      -= 8 + (gsize) length;
+
+  g_string_replace (header, "\"F16\"", "\"BF16\"", 0);
+  length = header->len;
+  g_string_append_len (file, (const gchar *) &length, sizeof length);
+  g_string_append_len (file, header->str, (gssize) header->len);
+  for (gsize i = 0; i < n; i += 2)
+    g_string_append_len (file, "\x61\x7f", 2);          /* 3e38 */
+
+  g_assert_true (g_file_set_contents (path, file->str, (gssize) file->len, NULL));
+}
+
+static void
+copy_file (const gchar *from, const gchar *to, const gchar *name)
+{
+  g_autofree gchar *source = g_build_filename (from, name, NULL);
+  g_autofree gchar *target = g_build_filename (to, name, NULL);
+  g_autofree gchar *bytes  = NULL;
+  gsize             n;
+
+  g_assert_true (g_file_get_contents (source, &bytes, &n, NULL));
+  g_assert_true (g_file_set_contents (target, bytes, (gssize) n, NULL));
+}
+
+/* What is not finite is an error of the codec's, not a black picture. */
+static void
+test_not_finite (void)
+{
+  static const gchar *const files[] = { "config.json", "diffusion_pytorch_model.safetensors" };
+  g_autofree gchar    *models = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models",
+                                                  NULL);
+  g_autofree gchar    *from   = g_build_filename (models, "sd15-tiny", "vae", NULL);
+  g_autofree gchar    *folder = g_dir_make_tmp ("palimpsest-codec-XXXXXX", NULL);
+  g_autofree gchar    *to     = g_build_filename (folder, "vae", NULL);
+  g_autoptr (PalModel) model  = NULL;
+  g_autoptr (PalImage) image  = picture (32, 32), none = NULL;
+  g_autoptr (GError)   error  = NULL;
+  gfloat               z[4 * 4 * 4] = { 0 };
+
+  g_mkdir (to, 0700);
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    copy_file (from, to, files[i]);
+  blow_up (folder);
+  model = open_model (to);
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree gchar *path = g_build_filename (to, files[i], NULL);
+
+      g_unlink (path);
+    }
+  g_rmdir (to);
+  g_rmdir (folder);
+
+  g_assert_null (pal_codec_encode (model, image, NULL, &error));
+  test_error (error, PAL_ERROR_DEVICE, "latents that the model encoded have values that are not");
+  g_clear_error (&error);
+
+  none = pal_codec_decode (model, z, 4, 4, NULL, &error);
+  g_assert_null (none);
+  test_error (error, PAL_ERROR_DEVICE, "picture that the model decoded has values that are not");
 }
 
 /* The codec's own results: latents as the denoiser takes them, and the picture of them. */
@@ -225,6 +302,8 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, &cases[i], test_codec);
     }
+
+  g_test_add_func ("/codec/not-finite", test_not_finite);
 
   return device_test_run ();
 }
