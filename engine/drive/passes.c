@@ -4,6 +4,7 @@
 #include "drive/passes.h"
 
 #include "base/debug.h"
+#include "drive/recall.h"
 #include "drive/request.h"
 
 /* Noise of the refinement in windows. */
@@ -37,6 +38,21 @@ pal_passes_plan (PalModel         *model,
   return 2;
 }
 
+/* What the exemplar memory adds to a pass, where one is asked. */
+static PalMatchSize
+match_size (PalModel *model, const PalRequest *r, const PalCanvas *canvas)
+{
+  const gint                   factor  = pal_model_vae (model)->factor;
+  g_autoptr (PalPromptReading) reading = pal_model_info_read_prompt (pal_model_info (model),
+                                                                     r->intent, r->prompt);
+
+  if (r->intent == PAL_RESTYLE)
+    return (PalMatchSize) { 0 };
+
+  return pal_recall_size (model, reading ? reading->prompt : r->prompt, canvas->width / factor,
+                          canvas->height / factor);
+}
+
 /* The largest of what a pass asks of each network. */
 static void
 add_pass (PalModel         *model,
@@ -50,6 +66,11 @@ add_pass (PalModel         *model,
   const gint       width   = canvas->width / factor, height = canvas->height / factor;
   const gint       window  = canvas->window > 0 ? canvas->window / factor : MAX (width, height);
   const gboolean   encodes = r->intent != PAL_GENERATE || nth > 0 || pal_model_takes_mask (model);
+
+  PalMatchSize     match   = match_size (model, r, canvas);
+
+  if (match.n_queries > load->match.n_queries)
+    load->match = match;
 
   load->works[PAL_PHASE_TEXT][nth]    = (PalWork) { 1, 1, 1 };
   load->works[PAL_PHASE_ENCODE][nth]  = (PalWork) { encodes ? 1 : 0, canvas->width,

@@ -138,10 +138,17 @@ done_as (const PalLadder *ladder, PalPhase phase, PalWork work, gint factor)
 }
 
 static gboolean
-measure (PalModel *model, const PalLadder *ladder, PalPhase phase, const PalWork *works,
+measure (PalModel *model, const PalLadder *ladder, PalPhase phase, const PalWorkload *load,
          Need *need, GError **error)
 {
-  *need = (Need) { 0 };
+  const PalWork *works = load->works[phase];
+  PalPlanReport match = { 0 };
+
+  if (phase == PAL_PHASE_DENOISE && load->match.n_queries > 0 &&
+      ! pal_model_measure_match (model, &load->match, &match, error))
+    return FALSE;
+
+  *need = (Need) { .working = match.arena_bytes };
 
   for (guint i = 0; i < PAL_MAX_WORKS; i++)
     {
@@ -226,10 +233,10 @@ refuse (PalModel *model, PalPhase phase, const Need *need, guint64 budget_bytes,
 /* Climbs down for one phase until it fits. A ring of two slots may be larger than all of a
  * small network's weights, which are then left where they are. */
 static gboolean
-fit_phase (PalModel *model, PalPhase phase, const PalWork *works, guint64 budget_bytes,
+fit_phase (PalModel *model, PalPhase phase, const PalWorkload *load, guint64 budget_bytes,
            PalLadder *ladder, Need *need, GError **error)
 {
-  const gint size = size_of (phase, works, pal_model_vae (model)->factor);
+  const gint size = size_of (phase, load->works[phase], pal_model_vae (model)->factor);
 
   while (need->weights + need->working > budget_bytes)
     {
@@ -238,7 +245,7 @@ fit_phase (PalModel *model, PalPhase phase, const PalWork *works, guint64 budget
 
       if (! pal_ladder_descend (ladder, phase, size))
         return refuse (model, phase, need, budget_bytes, error);
-      if (! measure (model, ladder, phase, works, need, error))
+      if (! measure (model, ladder, phase, load, need, error))
         return FALSE;
 
       if (ladder->streamed[phase] && need->weights >= had.weights)
@@ -263,7 +270,7 @@ pal_ladder_plan (PalModel *model, const PalWorkload *load, guint64 budget_bytes,
   *report = (PalMemoryReport) { .budget_bytes = budget_bytes };
 
   for (guint i = 0; i < PAL_N_PHASES; i++)
-    if (! measure (model, ladder, (PalPhase) i, load->works[i], &needs[i], error))
+    if (! measure (model, ladder, (PalPhase) i, load, &needs[i], error))
       return FALSE;
 
   if (! ladder->parts && peak (ladder, needs) > budget_bytes)
@@ -275,7 +282,7 @@ pal_ladder_plan (PalModel *model, const PalWorkload *load, guint64 budget_bytes,
   /* To the end, so that the report of what does not fit is whole. */
   if (ladder->parts)
     for (guint i = 0; i < PAL_N_PHASES; i++)
-      fits &= fit_phase (model, (PalPhase) i, load->works[i], budget_bytes, ladder, &needs[i],
+      fits &= fit_phase (model, (PalPhase) i, load, budget_bytes, ladder, &needs[i],
                          fits ? error : NULL);
 
   fill_report (report, ladder, needs);

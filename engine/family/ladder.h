@@ -41,9 +41,16 @@ typedef struct
 
 #define PAL_MAX_WORKS 2
 
+/* Of the largest pal_model_match () beside the denoiser; n_queries 0: none. */
 typedef struct
 {
-  PalWork works[PAL_N_PHASES][PAL_MAX_WORKS];
+  gint n_queries, n_keys, width;
+} PalMatchSize;
+
+typedef struct
+{
+  PalWork      works[PAL_N_PHASES][PAL_MAX_WORKS];
+  PalMatchSize match;
 } PalWorkload;
 
 /* The first rungs that fit budget_bytes, and what is used then. MEMORY with the numbers

@@ -119,6 +119,16 @@ pal_model_measure (PalModel *model, PalPhase phase, const PalWork *work, PalPlan
 }
 
 gboolean
+pal_model_measure_match (PalModel *model, const PalMatchSize *size, PalPlanReport *out,
+                         GError **error)
+{
+  const PalNetKey key = { .call = PAL_CALL_MATCH, .batch = 1, .height = size->n_queries,
+                          .width = size->n_keys, .tokens = size->width };
+
+  return pal_networks_measure_key (model->networks, &key, out, error);
+}
+
+gboolean
 pal_model_recover (PalModel *model, PalPhase phase, gint size, GError **error)
 {
   return pal_networks_recover (model->networks, phase, size, error);

@@ -115,6 +115,9 @@ PalLadder *pal_model_ladder  (PalModel *model);
 gboolean pal_model_measure   (PalModel *model, PalPhase phase, const PalWork *work,
                               PalPlanReport *out, GError **error);
 
+gboolean pal_model_measure_match (PalModel *model, const PalMatchSize *size, PalPlanReport *out,
+                                  GError **error);
+
 /* After a call that failed: whether to make it again, one rung further down, with all
  * memory given back. Then *error is cleared. size: see pal_ladder_descend () */
 gboolean pal_model_recover   (PalModel *model, PalPhase phase, gint size, GError **error);

@@ -204,21 +204,27 @@ begin_stage (PalNetworks *networks, PalNetwork call)
 }
 
 gboolean
+pal_networks_measure_key (PalNetworks *networks, const PalNetKey *key, PalPlanReport *out,
+                          GError **error)
+{
+  PalTape *tape = record (networks, key);
+  gboolean ok = pal_tape_measure (tape, out, error);
+
+  pal_tape_free (tape);
+  return ok;
+}
+
+gboolean
 pal_networks_measure (PalNetworks *networks, PalPhase phase, const PalWork *work,
                       PalPlanReport *out, GError **error)
 {
   PalNetKey key = { .batch = work->batch, .height = work->height, .width = work->width,
                     .tokens = networks->parts->clip.positions };
-  PalTape *tape;
-  gboolean ok;
 
   while (calls[key.call].phase != phase)
     key.call++;
 
-  tape = record (networks, &key);
-  ok = pal_tape_measure (tape, out, error);
-  pal_tape_free (tape);
-  return ok;
+  return pal_networks_measure_key (networks, &key, out, error);
 }
 
 gboolean

@@ -38,6 +38,8 @@ PalLadder   *pal_networks_ladder  (PalNetworks *networks);
 /* See pal_model_measure (), pal_model_recover (), pal_model_memory (). */
 gboolean     pal_networks_measure (PalNetworks *networks, PalPhase phase, const PalWork *work,
                                    PalPlanReport *out, GError **error);
+gboolean     pal_networks_measure_key (PalNetworks *networks, const PalNetKey *key,
+                                       PalPlanReport *out, GError **error);
 gboolean     pal_networks_recover (PalNetworks *networks, PalPhase phase, gint size,
                                    GError **error);
 void         pal_networks_memory  (PalNetworks *networks, PalReport *report);

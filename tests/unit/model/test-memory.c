@@ -217,6 +217,35 @@ test_ladder (gconstpointer data)
   g_assert_cmpuint (seen, ==, c->rungs);
 }
 
+/* Beside an exemplar memory, whose largest match is known and the run's own is not, the
+ * plan is a bound. */
+static void
+test_exemplars (void)
+{
+  g_autoptr (PalModel) model = open_model (TRUE, TRUE);
+  g_autoptr (PalImage) source = picture (96, 96), mask = pal_image_new (96, 96, 1), image = NULL;
+  g_autoptr (GError) error = NULL;
+  PalRequest request = { .intent = PAL_FILL, .prompt = "grass", .source = source, .mask = mask,
+                         .strength = 1.0, .steps = 2, .seed = 3 };
+  PalMemoryReport plan, plain;
+
+  for (gint i = 0; i < 96 * 96; i++)
+    mask->data[i] = i % 96 > 24 ? 1.0f : 0.0f;
+
+  request.prompt = "";
+  g_assert_true (pal_model_fits (model, &request, &plain, &error));
+  request.prompt = "grass";
+  g_assert_true (pal_model_fits (model, &request, &plan, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (plan.working_bytes[PAL_PHASE_DENOISE], >,
+                    plain.working_bytes[PAL_PHASE_DENOISE]);
+
+  pal_device_reset_peak (test_device ());
+  image = pal_generate (model, &request, NULL, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (pal_device_peak_bytes (test_device ()), <=, plan.peak_bytes);
+}
+
 /* Each rung by itself gives the bytes that plenty of memory gives. */
 static void
 test_rungs (void)
@@ -270,6 +299,7 @@ main (gint argc, gchar **argv)
       g_test_add_data_func (exact, &cases[i], test_exact);
       g_test_add_data_func (ladder, &cases[i], test_ladder);
     }
+  g_test_add_func ("/memory/exemplars", test_exemplars);
   g_test_add_func ("/memory/rungs", test_rungs);
 
   return device_test_run ();
