@@ -535,8 +535,8 @@ test_dry_run (void)
   g_auto (Result)   little = run_in (WORDS ("PALIMPSEST_BUDGET", "100K"),
                                      WORDS ("generate", "-p", "x", "-M", model, "--size", "64x64",
                                             "--guidance", "3", "-o", output, "--dry-run"));
-  g_auto (Result)   json   = RUN ("generate", "-p", "x", "-M", model, "-o", output, "--dry-run",
-                                  "--json");
+  g_auto (Result)   json   = RUN ("generate", "-p", "x", "-M", model, "--size", "64x64",
+                                  "-o", output, "--dry-run", "--json");
 
   g_assert_cmpint (plenty.code, ==, 0);
   assert_contains (plenty.out, "at most");
