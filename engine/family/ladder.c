@@ -259,6 +259,25 @@ fit_phase (PalModel *model, PalPhase phase, const PalWorkload *load, guint64 bud
   return TRUE;
 }
 
+/* Streamed weights may leave room for both runs at once, which read them once, not twice. */
+static void
+join_runs (PalModel *model, const PalWorkload *load, guint64 budget_bytes, PalLadder *ladder,
+           Need *need)
+{
+  PalLadder joined = *ladder;
+  Need other;
+
+  joined.split = FALSE;
+  joined.rungs &= ~(guint) PAL_RUNG_SPLIT;
+  if (! ladder->split || ! ladder->streamed[PAL_PHASE_DENOISE] ||
+      ! measure (model, &joined, PAL_PHASE_DENOISE, load, &other, NULL) ||
+      other.weights + other.working > budget_bytes)
+    return;
+
+  *ladder = joined;
+  *need = other;
+}
+
 gboolean
 pal_ladder_plan (PalModel *model, const PalWorkload *load, guint64 budget_bytes,
                  PalLadder *ladder, PalMemoryReport *report, GError **error)
@@ -285,6 +304,7 @@ pal_ladder_plan (PalModel *model, const PalWorkload *load, guint64 budget_bytes,
       fits &= fit_phase (model, (PalPhase) i, load, budget_bytes, ladder, &needs[i],
                          fits ? error : NULL);
 
+  join_runs (model, load, budget_bytes, ladder, &needs[PAL_PHASE_DENOISE]);
   fill_report (report, ladder, needs);
   return fits;
 }
