@@ -233,6 +233,39 @@ PalRect   pal_context_rect (const PalModelInfo *info,
                             gint                image_height,
                             PalRect             selection);
 
+/* Memory */
+
+/* What is done where a device has too little memory, in this order. */
+typedef enum
+{
+  PAL_RUNG_PARTS  = 1 << 0,   /* weights stay on the device only while their network works */
+  PAL_RUNG_SPLIT  = 1 << 1,   /* guidance in two runs instead of one batch of two */
+  PAL_RUNG_TILES  = 1 << 2,   /* the picture is encoded and decoded in tiles */
+  PAL_RUNG_STREAM = 1 << 3    /* weights are read anew, as they are needed */
+} PalRungs;
+
+/* One untranslated line for the user about a rung. */
+const gchar *pal_rung_text (PalRungs rung);
+
+typedef struct
+{
+  guint64  budget_bytes;                 /* PALIMPSEST_BUDGET, or what the device has */
+  guint64  peak_bytes;                   /* the most on the device at one time */
+  guint64  weights_bytes[PAL_N_PHASES];  /* on the device in a phase; PAL_PHASE_LOAD: 0 */
+  guint64  working_bytes[PAL_N_PHASES];
+  guint    rungs;                        /* PalRungs that the budget makes necessary */
+  gint     tile_px[PAL_N_PHASES];        /* side of the codec's tiles; 0 = whole */
+  gboolean streamed[PAL_N_PHASES];
+} PalMemoryReport;
+
+/* What a request will take, as it is planned, without running it or allocating anything
+ * on the device. FALSE and PAL_ERROR_MEMORY with the numbers when it does not fit;
+ * *report is filled then, too. */
+gboolean  pal_model_fits    (PalModel          *model,
+                             const PalRequest  *request,
+                             PalMemoryReport   *report,
+                             GError           **error);
+
 /* Recipes: how a picture was made, as the text that other programs read
  * ("parameters": prompt, newline, "Negative prompt: ...", newline,
  * "Steps: 20, Sampler: ..., CFG scale: ..., Seed: ..., Size: ..., Model: ..."). */

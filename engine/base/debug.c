@@ -28,9 +28,10 @@ static const gchar *const fault_names[PAL_N_FAULTS] = {
 
 static gint debug_flags;
 static gint fault_nth[PAL_N_FAULTS];
+static gint fault_lasts[PAL_N_FAULTS];     /* whether all calls after the n-th fail, too */
 static gint fault_count[PAL_N_FAULTS];
 
-/* "cl:7" or several, separated by commas. */
+/* "cl:7", "cl:7+" or several, separated by commas. */
 static void
 parse_faults (const gchar *text)
 {
@@ -42,8 +43,11 @@ parse_faults (const gchar *text)
         const gsize length = strlen (fault_names[kind]);
 
         if (strncmp (parts[i], fault_names[kind], length) == 0 && parts[i][length] == ':')
-          fault_nth[kind] = (gint) CLAMP (g_ascii_strtoll (parts[i] + length + 1, NULL, 10),
-                                          0, G_MAXINT);
+          {
+            fault_nth[kind]   = (gint) CLAMP (g_ascii_strtoll (parts[i] + length + 1, NULL, 10),
+                                              0, G_MAXINT);
+            fault_lasts[kind] = g_str_has_suffix (parts[i], "+");
+          }
       }
 }
 
@@ -183,12 +187,13 @@ pal_env_cache_dir (void)
 gboolean
 pal_fault (PalFaultKind kind)
 {
-  gint call;
+  gint call, nth;
 
   read_environment ();
   call = g_atomic_int_add (&fault_count[kind], 1) + 1;
+  nth  = g_atomic_int_get (&fault_nth[kind]);
 
-  return call == g_atomic_int_get (&fault_nth[kind]);
+  return call == nth || (nth > 0 && call > nth && g_atomic_int_get (&fault_lasts[kind]));
 }
 
 void
@@ -197,7 +202,16 @@ pal_fault_arm (PalFaultKind kind,
 {
   read_environment ();
   g_atomic_int_set (&fault_count[kind], 0);
+  g_atomic_int_set (&fault_lasts[kind], FALSE);
   g_atomic_int_set (&fault_nth[kind], (gint) nth);
+}
+
+void
+pal_fault_arm_from (PalFaultKind kind,
+                    guint        nth)
+{
+  pal_fault_arm (kind, nth);
+  g_atomic_int_set (&fault_lasts[kind], TRUE);
 }
 
 guint

@@ -46,11 +46,12 @@ guint64      pal_env_budget      (void);   /* PALIMPSEST_BUDGET in bytes ("4G", 
 const gchar *pal_env_cache_dir   (void);   /* PALIMPSEST_CACHE_DIR or the user's cache/palimpsest */
 
 /* Fault injection: PALIMPSEST_FAULT=cl:7 or alloc:3 fails the n-th such call,
- * counted from 1 over the process. */
+ * counted from 1 over the process; cl:7+ that one and all after it. */
 typedef enum { PAL_FAULT_CL, PAL_FAULT_ALLOC, PAL_N_FAULTS } PalFaultKind;
 
 gboolean     pal_fault           (PalFaultKind kind);           /* TRUE: this call must fail */
 void         pal_fault_arm       (PalFaultKind kind, guint nth);   /* for tests; 0 disarms */
+void         pal_fault_arm_from  (PalFaultKind kind, guint nth);   /* all from the nth on */
 guint        pal_fault_calls     (PalFaultKind kind);           /* calls since armed */
 
 /* g_try_malloc () that fault injection reaches. Zero-filled. */

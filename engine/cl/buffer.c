@@ -3,6 +3,19 @@
 
 #include "cl/private.h"
 
+static PalBuffer *
+buffer_new (PalDevice *device,
+            gsize      n_bytes)
+{
+  PalBuffer *buffer = g_new0 (PalBuffer, 1);
+
+  g_atomic_ref_count_init (&buffer->refs);
+  buffer->device  = pal_device_ref (device);
+  buffer->n_bytes = n_bytes;
+
+  return buffer;
+}
+
 PalBuffer *
 pal_buffer_new (PalDevice  *device,
                 gsize       n_bytes,
@@ -25,16 +38,14 @@ pal_buffer_new (PalDevice  *device,
       return NULL;
     }
 
-  buffer         = g_new0 (PalBuffer, 1);
-  buffer->device = pal_device_ref (device);
-  g_atomic_ref_count_init (&buffer->refs);
-
+  buffer      = buffer_new (device, n_bytes);
   buffer->mem = clCreateBuffer (device->context, CL_MEM_READ_WRITE, n_bytes, NULL, &status);
   if (buffer->mem)
     {
-      buffer->n_bytes = n_bytes;
+      buffer->allocated_bytes = n_bytes;
       g_mutex_lock (&device->lock);
       device->allocated_bytes += n_bytes;
+      device->peak_bytes = MAX (device->peak_bytes, device->allocated_bytes);
       g_mutex_unlock (&device->lock);
     }
 
@@ -47,6 +58,41 @@ pal_buffer_new (PalDevice  *device,
     }
 
   return g_steal_pointer (&buffer);
+}
+
+PalBuffer *
+pal_buffer_part (PalBuffer  *whole,
+                 gsize       offset_bytes,
+                 gsize       n_bytes,
+                 GError    **error)
+{
+  const cl_buffer_region region = { offset_bytes, n_bytes };
+  g_autoptr (PalBuffer) buffer = NULL;
+  cl_int status;
+
+  g_return_val_if_fail (offset_bytes % whole->device->part_bytes == 0, NULL);
+
+  buffer        = buffer_new (whole->device, n_bytes);
+  buffer->whole = pal_buffer_ref (whole);
+  buffer->mem   = clCreateSubBuffer (whole->mem, CL_MEM_READ_WRITE,
+                                     CL_BUFFER_CREATE_TYPE_REGION, &region, &status);
+
+  return pal_cl_ok (status, error, "dividing a buffer") ? g_steal_pointer (&buffer) : NULL;
+}
+
+PalBuffer *
+pal_buffer_wrap (PalDevice      *device,
+                 gconstpointer   data,
+                 gsize           n_bytes,
+                 GError        **error)
+{
+  g_autoptr (PalBuffer) buffer = buffer_new (device, n_bytes);
+  cl_int status;
+
+  buffer->mem = clCreateBuffer (device->context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR,
+                                n_bytes, (gpointer) data, &status);
+
+  return pal_cl_ok (status, error, "sharing memory") ? g_steal_pointer (&buffer) : NULL;
 }
 
 PalBuffer *
@@ -63,13 +109,13 @@ pal_buffer_unref (PalBuffer *buffer)
     return;
 
   if (buffer->mem)
-    {
-      clReleaseMemObject (buffer->mem);
-      g_mutex_lock (&buffer->device->lock);
-      buffer->device->allocated_bytes -= buffer->n_bytes;
-      g_mutex_unlock (&buffer->device->lock);
-    }
+    clReleaseMemObject (buffer->mem);
 
+  g_mutex_lock (&buffer->device->lock);
+  buffer->device->allocated_bytes -= buffer->allocated_bytes;
+  g_mutex_unlock (&buffer->device->lock);
+
+  g_clear_pointer (&buffer->whole, pal_buffer_unref);
   pal_device_unref (buffer->device);
   g_free (buffer);
 }
@@ -135,13 +181,13 @@ pal_buffer_map (PalBuffer  *buffer,
   gpointer     mapped;
   cl_int       status;
 
-  mapped = clEnqueueMapBuffer (buffer->device->queue, buffer->mem, CL_TRUE, flags, 0,
+  mapped = clEnqueueMapBuffer (buffer->device->uploads, buffer->mem, CL_TRUE, flags, 0,
                                buffer->n_bytes, 0, NULL, NULL, &status);
   if (pal_cl_ok (status, error, "mapping a buffer"))
     return mapped;
 
   if (mapped)
-    clEnqueueUnmapMemObject (buffer->device->queue, buffer->mem, mapped, 0, NULL, NULL);
+    clEnqueueUnmapMemObject (buffer->device->uploads, buffer->mem, mapped, 0, NULL, NULL);
 
   return NULL;
 }
@@ -151,7 +197,8 @@ pal_buffer_unmap (PalBuffer  *buffer,
                   gpointer    mapped,
                   GError    **error)
 {
-  return pal_cl_ok (clEnqueueUnmapMemObject (buffer->device->queue, buffer->mem, mapped,
+  return pal_cl_ok (clEnqueueUnmapMemObject (buffer->device->uploads, buffer->mem, mapped,
                                              0, NULL, NULL),
-                    error, "unmapping a buffer");
+                    error, "unmapping a buffer") &&
+         pal_cl_ok (clFinish (buffer->device->uploads), error, "waiting for an upload");
 }

@@ -347,6 +347,20 @@ probe_capabilities (const Found  *found,
   return TRUE;
 }
 
+static gboolean
+probe_alignment (const Found  *found,
+                 gsize        *part_bytes,
+                 GError      **error)
+{
+  cl_uint bits = 0;
+
+  if (! device_value (found->id, CL_DEVICE_MEM_BASE_ADDR_ALIGN, &bits, sizeof bits, error))
+    return FALSE;
+
+  *part_bytes = MAX (bits / 8, 1);
+  return TRUE;
+}
+
 static PalDevice *
 open_found (const Found  *found,
             GError      **error)
@@ -365,7 +379,8 @@ open_found (const Found  *found,
   device->build_key = g_strjoin ("\n", found->info.platform, found->platform_version,
                                  found->info.name, found->info.driver, NULL);
 
-  if (! probe_capabilities (found, &device->capabilities, error))
+  if (! probe_capabilities (found, &device->capabilities, error) ||
+      ! probe_alignment (found, &device->part_bytes, error))
     return NULL;
 
   device->context = clCreateContext (properties, 1, &found->id, NULL, NULL, &status);
@@ -374,6 +389,10 @@ open_found (const Found  *found,
 
   device->queue = clCreateCommandQueue (device->context, found->id, 0, &status);
   if (! pal_cl_ok (status, error, "creating a command queue"))
+    return NULL;
+
+  device->uploads = clCreateCommandQueue (device->context, found->id, 0, &status);
+  if (! pal_cl_ok (status, error, "creating a second command queue"))
     return NULL;
 
   pal_tune_load (device);
@@ -429,6 +448,8 @@ pal_device_unref (PalDevice *device)
   g_hash_table_unref (device->choices);
   if (device->border)
     clReleaseEvent (device->border);
+  if (device->uploads)
+    clReleaseCommandQueue (device->uploads);
   if (device->queue)
     clReleaseCommandQueue (device->queue);
   if (device->context)
@@ -450,6 +471,32 @@ pal_device_allocated_bytes (PalDevice *device)
   g_mutex_unlock (&device->lock);
 
   return bytes;
+}
+
+guint64
+pal_device_peak_bytes (PalDevice *device)
+{
+  guint64 bytes;
+
+  g_mutex_lock (&device->lock);
+  bytes = device->peak_bytes;
+  g_mutex_unlock (&device->lock);
+
+  return bytes;
+}
+
+void
+pal_device_reset_peak (PalDevice *device)
+{
+  g_mutex_lock (&device->lock);
+  device->peak_bytes = device->allocated_bytes;
+  g_mutex_unlock (&device->lock);
+}
+
+gsize
+pal_device_part_bytes (PalDevice *device)
+{
+  return device->part_bytes;
 }
 
 guint

@@ -22,12 +22,28 @@ gboolean   pal_buffer_read  (PalBuffer *buffer, gsize offset_bytes, gpointer dat
                              gsize n_bytes, GError **error);
 gboolean   pal_buffer_fill  (PalBuffer *buffer, guint8 value, GError **error);
 
-/* Host view of a whole buffer, without a copy where the device shares memory. */
+/* Host view of a whole buffer, without a copy where the device shares memory. It does
+ * not wait for the queue: nothing enqueued may write the buffer, nor, to write it, read
+ * it. What was written is there once it is unmapped. */
 gpointer   pal_buffer_map   (PalBuffer *buffer, gboolean write, GError **error);
 gboolean   pal_buffer_unmap (PalBuffer *buffer, gpointer mapped, GError **error);
 
-/* Bytes of all live buffers of the device. */
+/* A part of a buffer, which keeps the whole alive and allocates nothing. offset_bytes: a
+ * multiple of pal_device_part_bytes (). */
+PalBuffer *pal_buffer_part  (PalBuffer *whole, gsize offset_bytes, gsize n_bytes,
+                             GError **error);
+gsize      pal_device_part_bytes (PalDevice *device);
+
+/* The host's own bytes, for a CPU to read where they are; they must outlive the buffer.
+ * Allocates nothing. */
+PalBuffer *pal_buffer_wrap  (PalDevice *device, gconstpointer data, gsize n_bytes,
+                             GError **error);
+
+/* Bytes of all live buffers of the device; the most at one time since it was opened or
+ * pal_device_reset_peak (). */
 guint64    pal_device_allocated_bytes (PalDevice *device);
+guint64    pal_device_peak_bytes      (PalDevice *device);
+void       pal_device_reset_peak      (PalDevice *device);
 
 /* Arithmetic and memory traffic. flops: of matrix products alone, a multiply-add as two;
  * zeros that pad a convolution and keys that a causal mask hides count too. bytes: each

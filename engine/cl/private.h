@@ -18,6 +18,8 @@ struct _PalDevice
   cl_device_id     id;
   cl_context       context;
   cl_command_queue queue;
+  cl_command_queue uploads;     /* so that weights travel while kernels run */
+  gsize            part_bytes;  /* alignment of a buffer's parts */
 
   GMutex           build_lock;  /* guards the two tables */
   GHashTable      *programs;    /* "file options" → cl_program */
@@ -25,7 +27,7 @@ struct _PalDevice
 
   GMutex           lock;        /* guards what follows, choices, and kernel arguments until
                                  * enqueued */
-  guint64          allocated_bytes;
+  guint64          allocated_bytes, peak_bytes;
   PalWork          work;
   cl_event         border;      /* of the last pal_device_pace (); NULL if none */
   PalArena        *arena;       /* not a reference; NULL when no program lives */
@@ -35,8 +37,10 @@ struct _PalBuffer
 {
   gatomicrefcount refs;
   PalDevice      *device;
+  PalBuffer      *whole;        /* of which this is a part; NULL if none */
   cl_mem          mem;
   gsize           n_bytes;
+  gsize           allocated_bytes;      /* 0 for parts and the host's memory */
 };
 
 struct _PalKernel

@@ -15,7 +15,7 @@ typedef struct
   gchar  **files;
   gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *seed, *random, *size;
   gchar   *from;
-  gboolean invert, karras, keep_colours, json, quiet, progress;
+  gboolean invert, karras, keep_colours, json, quiet, progress, dry_run;
   gdouble  strength, guidance, eta;
   gint     steps, variants;
 } Given;
@@ -125,6 +125,8 @@ add_common (GOptionContext *context,
     { "json", 0, 0, FLAG, &given->json, N_("Print the result as JSON to standard output"), NULL },
     { "progress", 0, 0, FLAG, &given->progress,
       N_("Report progress to standard error even when that is no terminal"), NULL },
+    { "dry-run", 0, 0, FLAG, &given->dry_run,
+      N_("Tell what memory it will take, and paint nothing"), NULL },
     { "quiet", 'q', 0, FLAG, &given->quiet, N_("No progress and no notes"), NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given->files, NULL, NULL },
     { NULL }
@@ -436,6 +438,7 @@ merge (CliOptions *options,
   options->json         = given->json;
   options->quiet        = given->quiet;
   options->progress     = given->progress;
+  options->dry_run      = given->dry_run;
   options->n_variants   = 1;
 
   if (! take_files (options, given, error) ||

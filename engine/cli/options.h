@@ -26,7 +26,7 @@ typedef struct
   guint64       seed;           /* of the first variant */
   gint          n_variants;
 
-  gboolean      json, quiet, progress;
+  gboolean      json, quiet, progress, dry_run;
 } CliOptions;
 
 /* intent names the subcommand. Errors are CLI_ERROR, of CLI_EXIT_USAGE where an

@@ -5,6 +5,7 @@
 
 #include <glib/gi18n.h>
 
+#include "memory.h"
 #include "options.h"
 #include "pixels.h"
 #include "report.h"
@@ -265,6 +266,15 @@ paint_one (Job          *job,
   return TRUE;
 }
 
+static gboolean
+tell_memory (Job     *job,
+             GError **error)
+{
+  const PalRequest request = make_request (job, job->options->seed);
+
+  return cli_memory_print (job->model, &request, job->options->json, error);
+}
+
 gboolean
 cli_paint (const gchar  *name,
            gchar       **arguments,
@@ -291,6 +301,9 @@ cli_paint (const gchar  *name,
   job.report  = report;
   if (! prepare (&job, error))
     return FALSE;
+
+  if (options->dry_run)
+    return tell_memory (&job, error);
 
   for (gint i = 0; i < options->n_variants; i++)
     if (! paint_one (&job, i, cancellable, error))

@@ -4,7 +4,7 @@
  * A codec's activations grow with the picture, so a large one goes through in tiles
  * that overlap and are blended; so does any one for which there is too little memory.
  * The codec's group norms see a tile at a time, which shifts tones slightly: tiles
- * are therefore large, and small pictures go whole. */
+ * are therefore as large as memory allows, and small pictures go whole. */
 
 #include "drive/codec.h"
 
@@ -13,15 +13,12 @@
 #include "base/debug.h"
 #include "drive/windows.h"
 
-#define MOST_WHOLE_PX (1024 * 1024)
-#define TILE_PX       512
-#define OVERLAP_PX    128
-
 /* One pass of the codec over windows; sizes in latent px. from and to hold from_size
  * and to_size positions a side for each latent px, of so many channels. */
 typedef struct
 {
   PalModel     *model;
+  PalPhase      phase;
   gint          width, height;
   gint          from_size, from_channels;
   gint          to_size, to_channels;
@@ -54,6 +51,15 @@ out_of_memory (GError **error)
   return FALSE;
 }
 
+/* All arithmetic is in single precision, so there is none wider to try. */
+static void
+not_finite (const gchar *what, GError **error)
+{
+  g_set_error (error, PAL_ERROR, PAL_ERROR_DEVICE,
+               "the %s values that are not finite; the weights of its VAE may be damaged or "
+               "unusually large: use another VAE, or another device", what);
+}
+
 static PalRect
 scaled_rect (PalRect rect,
              gint    scale)
@@ -63,12 +69,13 @@ scaled_rect (PalRect rect,
 
 static gboolean
 run_tiled (const Pass    *pass,
+           gint           tile_px,
            const gfloat  *from,
            gfloat        *to,
            GError       **error)
 {
   gint               factor = MAX (pass->from_size, pass->to_size);
-  gint               size   = MAX (TILE_PX / factor, 8), overlap = MAX (OVERLAP_PX / factor, 2);
+  gint               size   = tile_px / factor, overlap = pal_ladder_overlap (tile_px) / factor;
   PalWindows         tiles  = { pass->width, pass->height, size, overlap };
   PalWindows         fine   = { pass->width * pass->to_size, pass->height * pass->to_size,
                                 size * pass->to_size, overlap * pass->to_size };
@@ -83,6 +90,9 @@ run_tiled (const Pass    *pass,
                        sizeof (gfloat));
   if (! in || ! out || ! pal_blend_init (&blend, &fine, pass->to_channels))
     return out_of_memory (error);
+
+  /* Near a border that is not the picture's own, a tile sees padding. */
+  blend.margin = fine.overlap / 4;
 
   for (guint i = 0; i < pal_windows_count (&tiles); i++)
     {
@@ -103,32 +113,33 @@ run_tiled (const Pass    *pass,
   return TRUE;
 }
 
+/* As the ladder has it, and one rung further down as long as memory is lacking. */
 static gboolean
 run_pass (const Pass    *pass,
           const gfloat  *from,
           gfloat        *to,
           GError       **error)
 {
-  gint     factor = MAX (pass->from_size, pass->to_size);
-  gint64   area   = (gint64) pass->width * pass->height * factor * factor;
-  GError  *local  = NULL;
-  gboolean tiles  = pass->width * factor > TILE_PX || pass->height * factor > TILE_PX;
+  gint      factor = MAX (pass->from_size, pass->to_size);
+  gint      width  = pass->width * factor, height = pass->height * factor;
+  GError   *local  = NULL;
+  gboolean  ok;
 
-  if (area > MOST_WHOLE_PX)
-    return run_tiled (pass, from, to, error);
-
-  if (pass->run (pass->model, from, pass->width, pass->height, to, pass->cancellable, &local))
-    return TRUE;
-
-  if (tiles && g_error_matches (local, PAL_ERROR, PAL_ERROR_MEMORY))
+  do
     {
-      g_clear_error (&local);
-      return run_tiled (pass, from, to, error);
+      gint tile_px = pal_ladder_tile (pal_model_ladder (pass->model), pass->phase, width, height);
+
+      ok = tile_px > 0
+           ? run_tiled (pass, tile_px, from, to, &local)
+           : pass->run (pass->model, from, pass->width, pass->height, to, pass->cancellable,
+                        &local);
     }
+  while (! ok && pal_model_recover (pass->model, pass->phase, MAX (width, height), &local));
 
-  g_propagate_error (error, local);
+  if (! ok)
+    g_propagate_error (error, local);
 
-  return FALSE;
+  return ok;
 }
 
 gfloat *
@@ -143,6 +154,7 @@ pal_codec_encode (PalModel        *model,
   gsize               m      = n / 3 / (gsize) (factor * factor) * (gsize) vae->latent_channels;
   g_autofree gfloat  *pixels  = pal_try_alloc (n * sizeof (gfloat));
   g_autofree gfloat  *latents = pal_try_alloc (m * sizeof (gfloat));
+  gboolean            fine    = TRUE;
   Pass                pass;
 
   g_return_val_if_fail (image->channels == 3, NULL);
@@ -161,15 +173,22 @@ pal_codec_encode (PalModel        *model,
       pixels[i] = CLAMP (value, 0.0f, 1.0f) * 2.0f - 1.0f;
     }
 
-  pass = (Pass) { model, image->width / factor, image->height / factor, factor, 3, 1,
-                  (gint) vae->latent_channels, run_encode, cancellable };
+  pass = (Pass) { model, PAL_PHASE_ENCODE, image->width / factor, image->height / factor, factor,
+                  3, 1, (gint) vae->latent_channels, run_encode, cancellable };
   if (! run_pass (&pass, pixels, latents, error))
     return NULL;
 
   for (gsize i = 0; i < m; i++)
-    latents[i] = (latents[i] - vae->shift_factor) * vae->scaling_factor;
+    {
+      fine &= isfinite (latents[i]) != 0;
+      latents[i] = (latents[i] - vae->shift_factor) * vae->scaling_factor;
+    }
 
-  return g_steal_pointer (&latents);
+  if (fine)
+    return g_steal_pointer (&latents);
+
+  not_finite ("latents that the model encoded have", error);
+  return NULL;
 }
 
 PalImage *
@@ -196,8 +215,8 @@ pal_codec_decode (PalModel      *model,
   for (gsize i = 0; i < n; i++)
     z[i] = latents[i] / vae->scaling_factor + vae->shift_factor;
 
-  pass = (Pass) { model, width, height, 1, (gint) vae->latent_channels, vae->factor, 3,
-                  pal_model_decode, cancellable };
+  pass = (Pass) { model, PAL_PHASE_DECODE, width, height, 1, (gint) vae->latent_channels,
+                  vae->factor, 3, pal_model_decode, cancellable };
   if (! run_pass (&pass, z, image->data, error))
     return NULL;
 
@@ -210,9 +229,6 @@ pal_codec_decode (PalModel      *model,
   if (fine)
     return g_steal_pointer (&image);
 
-  g_set_error (error, PAL_ERROR, PAL_ERROR_DEVICE,
-               "the picture that the model decoded has values that are not finite; its VAE may be "
-               "one that overflows in half precision: use a fixed one, or another device");
-
+  not_finite ("picture that the model decoded has", error);
   return NULL;
 }

@@ -12,18 +12,15 @@
 
 #include "base/debug.h"
 #include "base/random.h"
-#include "drive/canvas.h"
 #include "drive/codec.h"
 #include "drive/memo.h"
+#include "drive/passes.h"
 #include "drive/progress.h"
 #include "drive/request.h"
 #include "drive/seamless.h"
 
 /* Selected less than this is not: a feather's far end is no place to paint. */
 #define LEAST_MASK (1.0f / 64.0f)
-
-/* Noise of the refinement in windows. */
-#define REFINE_STRENGTH 0.4
 
 #define MID_GREY 0.5f
 
@@ -46,7 +43,7 @@ typedef struct
   PalRandom            *random;
   PalCondition          cond, uncond;   /* the memo's */
   PalRecall            *recall;         /* NULL: the denoiser draws alone */
-  Pass                  passes[2];
+  Pass                  passes[PAL_MAX_PASSES];
   guint                 n_passes;
   GCancellable         *cancellable;
 
@@ -145,10 +142,9 @@ draw_noise (gpointer   data,
 }
 
 static gboolean
-add_pass (Run      *run,
-          gdouble   strength,
-          gboolean  whole,
-          GError  **error)
+plan_sampling (Run           *run,
+               const PalPass *planned,
+               GError       **error)
 {
   const PalRequest *r       = &run->request;
   const PalSampler *sampler = pal_sampler_find (r->sampler, error);
@@ -158,11 +154,11 @@ add_pass (Run      *run,
   pal_schedule_config_copy (&config, pal_model_schedule (run->model));
   config.karras |= r->karras;
 
-  pass->strength = strength;
-  pass->sampling = sampler ? pal_sampling_new (sampler, &config, r->steps, strength, r->eta, error)
+  pass->strength = planned->strength;
+  pass->canvas   = planned->canvas;
+  pass->sampling = sampler ? pal_sampling_new (sampler, &config, r->steps, pass->strength, r->eta,
+                                               error)
                            : NULL;
-  pass->canvas   = pal_canvas_plan (run->info, run->traits, pal_model_vae (run->model)->factor,
-                                    r->width, r->height, whole);
   pal_schedule_config_clear (&config);
 
   if (pass->sampling)
@@ -175,25 +171,23 @@ static gboolean
 plan_passes (Run     *run,
              GError **error)
 {
-  const PalRequest *r     = &run->request;
-  gboolean          large = pal_canvas_wants_two_passes (run->info, run->traits, r->width,
-                                                         r->height);
-  gboolean          look  = r->intent != PAL_RESTYLE && r->strength > REFINE_STRENGTH;
-  gboolean          whole = run->traits->window_px == 0 && r->intent != PAL_RESTYLE && look;
+  PalPass         planned[PAL_MAX_PASSES];
+  const guint     n_passes = pal_passes_plan (run->model, &run->request, planned);
+  PalMemoryReport memory;
 
-  if (! add_pass (run, r->strength, whole, error) ||
-      (large && look && ! add_pass (run, REFINE_STRENGTH, FALSE, error)))
-    return FALSE;
+  for (guint i = 0; i < n_passes; i++)
+    if (! plan_sampling (run, &planned[i], error))
+      return FALSE;
 
-  if (run->passes[run->n_passes - 1].canvas.reduced)
+  if (planned[n_passes - 1].canvas.reduced)
     {
-      const PalCanvas *canvas = &run->passes[run->n_passes - 1].canvas;
+      const PalCanvas *canvas = &planned[n_passes - 1].canvas;
 
       add_note (run, g_strdup_printf ("painted at %d x %d px and enlarged",
                                       canvas->content_width, canvas->content_height));
     }
 
-  return TRUE;
+  return pal_passes_fit (run->model, &run->request, planned, n_passes, &memory, error);
 }
 
 static gboolean
@@ -526,12 +520,24 @@ paint_all (Run     *run,
   return g_steal_pointer (&painted);
 }
 
+/* What was done for want of memory, a line each. */
+static void
+note_rungs (Run *run)
+{
+  const guint rungs = pal_model_ladder (run->model)->rungs;
+
+  for (guint rung = PAL_RUNG_PARTS; rung <= PAL_RUNG_STREAM; rung <<= 1)
+    if (rungs & rung)
+      add_note (run, g_strdup (pal_rung_text ((PalRungs) rung)));
+}
+
 static void
 fill_report (Run       *run,
              PalReport *report)
 {
   const PalCanvas *canvas = &run->passes[run->n_passes - 1].canvas;
 
+  note_rungs (run);
   pal_report_clear (report);
   *report = (PalReport) {
     .sampled_width  = canvas->width,

@@ -143,6 +143,31 @@ padded (gsize n)
   return (n + QUERIES - 1) / QUERIES * QUERIES;
 }
 
+PalMatchSize
+pal_recall_size (PalModel *model, const gchar *prompt, gint width, gint height)
+{
+  const PalExemplars *exemplars = pal_model_exemplars (model);
+  const PalExemplarLabel *labels[PAL_EXEMPLARS_MAX_LABELS];
+  guint n = exemplars && prompt ? pal_exemplars_labels (exemplars, prompt, labels) : 0;
+  PalMatchSize size = { 0 };
+
+  for (guint i = 0; i < n; i++)
+    for (guint k = 0; k < labels[i]->exemplars->len; k++)
+      {
+        const PalExemplar *exemplar = g_ptr_array_index (labels[i]->exemplars, k);
+
+        size.n_keys = MAX (size.n_keys, exemplar->width * exemplar->height);
+      }
+
+  if (n > 0)
+    {
+      size.n_queries = (gint) padded ((gsize) width * (gsize) height);
+      size.width = pal_patches_row (pal_exemplars_config (exemplars));
+    }
+
+  return size;
+}
+
 /* The first channels of latents [height, width, L]. */
 static void
 first_channels (const PalRecall *recall, const gfloat *latents, gfloat *out)

@@ -17,6 +17,9 @@ typedef struct _PalRecall PalRecall;
 PalRecall *pal_recall_new   (PalModel *model, const gchar *prompt, guint64 seed);
 void       pal_recall_free  (PalRecall *recall);
 
+/* The largest pal_model_match () of a run with this prompt and latents of this size. */
+PalMatchSize pal_recall_size (PalModel *model, const gchar *prompt, gint width, gint height);
+
 /* The picture of the calls to come: its latents' size, mask [height, width], above 0 where
  * it is painted, and known [height, width, L], the picture's latents, true elsewhere. NULL
  * for either: painted everywhere. FALSE when there is not enough memory. */

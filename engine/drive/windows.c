@@ -62,6 +62,7 @@ pal_blend_init (PalBlend         *blend,
 
   blend->windows  = *windows;
   blend->channels = channels;
+  blend->margin   = 0;
   blend->sum      = pal_try_alloc (n * (gsize) channels * sizeof (gfloat));
   blend->weight   = pal_try_alloc (n * sizeof (gfloat));
 
@@ -76,17 +77,22 @@ pal_blend_clear (PalBlend *blend)
 }
 
 /* Never 0: a pixel that one window alone covers keeps that window's value. */
+#define LEAST_WEIGHT 1e-6f
+
 static gfloat
 ramp (gint at,
       gint length,
-      gint overlap)
+      gint overlap,
+      gint margin)
 {
   gint edge = MIN (at, length - 1 - at);
 
   if (edge >= overlap)
     return 1.0f;
+  if (edge < margin)
+    return LEAST_WEIGHT;
 
-  return (gfloat) (0.5 - 0.5 * cos (G_PI * (edge + 0.5) / overlap));
+  return (gfloat) (0.5 - 0.5 * cos (G_PI * (edge - margin + 0.5) / (overlap - margin)));
 }
 
 void
@@ -101,8 +107,8 @@ pal_blend_add (PalBlend     *blend,
       {
         gsize         at   = (gsize) (rect.y + y) * (gsize) blend->windows.width +
                              (gsize) (rect.x + x);
-        gfloat        w    = ramp (x, rect.width, blend->windows.overlap) *
-                             ramp (y, rect.height, blend->windows.overlap);
+        gfloat        w    = ramp (x, rect.width, blend->windows.overlap, blend->margin) *
+                             ramp (y, rect.height, blend->windows.overlap, blend->margin);
         const gfloat *from = tile + ((gsize) y * (gsize) rect.width + (gsize) x) * channels;
 
         for (gsize c = 0; c < channels; c++)

@@ -22,6 +22,8 @@ typedef struct
 {
   PalWindows  windows;
   gint        channels;
+  gint        margin;         /* < overlap: what of a window's edge counts only where no other
+                               * window is; 0 after pal_blend_init () */
   gfloat     *sum, *weight;   /* [height, width, channels]; [height, width] */
 } PalBlend;
 

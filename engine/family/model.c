@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An open model: weights on the device, programs by shape, one function per network
- * call. */
+/* An open model: its parts and one function per network call. */
 
 #include "family/family.h"
 
 #include <string.h>
 
 #include "base/debug.h"
-#include "run/tape.h"
-
-/* Programs kept. A run needs four: text, encoder, denoiser, decoder; and one for each
- * stage of an exemplar memory. */
-#define MAX_PROGRAMS 9
-
-typedef enum { CALL_TEXT, CALL_ENCODE, CALL_DECODE, CALL_DENOISE, CALL_MATCH, N_CALLS } Call;
-
-/* What a program is bound to. Sizes in the call's own unit: px to encode; queries, keys
- * and their width, as height, width and tokens, to match; latent px otherwise. */
-typedef struct
-{
-  Call   call;
-  gint64 batch, height, width, tokens;
-} Key;
-
-typedef struct
-{
-  Key         key;
-  PalProgram *program;
-} Entry;
+#include "family/networks.h"
 
 struct _PalModel
 {
@@ -35,126 +14,10 @@ struct _PalModel
   PalDevice      *device;
   PalParts       *parts;
   PalModelInfo   *info;
-  PalResidency   *residency[PAL_N_PARTS];
-  GQueue          programs;      /* of Entry, last used first */
-  guint64         arena_bytes, bound_bytes;   /* largest so far */
+  PalNetworks    *networks;
   gpointer        memo;
   GDestroyNotify  memo_free;
 };
-
-static void
-record_text (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalTensor *ids = pal_input (t, "ids", PAL_I32, PAL_SHAPE (key->batch, key->tokens));
-
-  pal_output (t, "out", pal_clip (t, &p->clip, ids));
-}
-
-static void
-record_encode (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalTensor *image = pal_input (t, "x", PAL_F32,
-                                PAL_SHAPE (key->batch, key->height, key->width, 3));
-
-  pal_output (t, "out", pal_vae_encode (t, &p->vae, image));
-}
-
-static void
-record_decode (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalShape shape = PAL_SHAPE (key->batch, key->height, key->width, p->vae.latent_channels);
-
-  pal_output (t, "out", pal_vae_decode (t, &p->vae, pal_input (t, "x", PAL_F32, shape)));
-}
-
-static void
-record_denoise (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalShape shape = PAL_SHAPE (key->batch, key->height, key->width, p->unet.in_channels);
-  PalShape text = PAL_SHAPE (key->batch, key->tokens, p->unet.cross_channels);
-  PalShape vector = PAL_SHAPE (key->batch, p->unet.vector_channels);
-  PalUnetInputs inputs = { .x = pal_input (t, "x", PAL_F32, shape),
-                           .timesteps = pal_input (t, "timesteps", PAL_F32,
-                                                   PAL_SHAPE (key->batch)),
-                           .context = pal_input (t, "context", PAL_F32, text) };
-
-  if (p->unet.vector_channels > 0)
-    inputs.vector = pal_input (t, "vector", PAL_F32, vector);
-
-  pal_output (t, "out", pal_unet (t, &p->unet, &inputs));
-}
-
-static void
-record_match (PalTape *t, const PalParts *p G_GNUC_UNUSED, const Key *key)
-{
-  PalTensor *q = pal_input (t, "queries", PAL_F32, PAL_SHAPE (1, key->height, key->tokens));
-  PalTensor *k = pal_input (t, "keys", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
-  PalTensor *v = pal_input (t, "values", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
-
-  pal_output (t, "out", pal_attention (t, q, k, v, &(PalAttention) { .heads = 1, .scale = 1.0f }));
-}
-
-static const struct
-{
-  PalPart part;
-  void  (*record) (PalTape *tape, const PalParts *parts, const Key *key);
-} calls[N_CALLS] = {
-  [CALL_TEXT] = { PAL_PART_TEXT, record_text },
-  [CALL_ENCODE] = { PAL_PART_CODEC, record_encode },
-  [CALL_DECODE] = { PAL_PART_CODEC, record_decode },
-  [CALL_DENOISE] = { PAL_PART_DENOISER, record_denoise },
-  [CALL_MATCH] = { PAL_PART_DENOISER, record_match },
-};
-
-static PalTape *
-record (PalModel *model, const Key *key)
-{
-  PalTape *tape = pal_tape_new (model->residency[calls[key->call].part]);
-
-  calls[key->call].record (tape, model->parts, key);
-  return tape;
-}
-
-/* Records every call once at a small size, which looks up every weight and checks its
- * shape, without running anything. */
-static gboolean
-check_weights (PalModel *model, GError **error)
-{
-  gint side = model->parts->vae.factor * 8;
-
-  for (guint i = 0; i < N_CALLS; i++)
-    {
-      gint size = i == CALL_ENCODE ? side : 8;
-      Key key = { .call = (Call) i, .batch = 1, .height = size, .width = size,
-                  .tokens = model->parts->clip.positions };
-      PalTape *tape = record (model, &key);
-
-      if (pal_tape_failed (tape))
-        {
-          const gchar *label = pal_weights_label (model->parts->weights[calls[i].part]);
-          GError *local = NULL;
-          PalProgram *program = pal_tape_finish (tape, 0, &local);
-
-          g_assert (program == NULL);
-          if (! strstr (local->message, label))
-            g_prefix_error (&local, "%s: ", label);
-          g_propagate_error (error, local);
-          return FALSE;
-        }
-      pal_tape_free (tape);
-    }
-
-  return TRUE;
-}
-
-static void
-entry_free (gpointer data)
-{
-  Entry *entry = data;
-
-  pal_program_free (entry->program);
-  g_free (entry);
-}
 
 PalModel *
 pal_model_open (PalDevice *device, const gchar *path, GError **error)
@@ -166,7 +29,6 @@ pal_model_open (PalDevice *device, const gchar *path, GError **error)
 
   model = g_new0 (PalModel, 1);
   g_atomic_ref_count_init (&model->refs);
-  g_queue_init (&model->programs);
   model->device = pal_device_ref (device);
 
   model->parts = pal_parts_open (path, error);
@@ -174,10 +36,8 @@ pal_model_open (PalDevice *device, const gchar *path, GError **error)
   if (! model->info)
     return NULL;
 
-  for (guint i = 0; i < PAL_N_PARTS; i++)
-    model->residency[i] = pal_residency_new (device, model->parts->weights[i]);
-
-  if (! check_weights (model, error))
+  model->networks = pal_networks_new (device, model->parts, error);
+  if (! model->networks)
     return NULL;
   pal_debug_lap (PAL_DEBUG_START, &watch, "model folder");
 
@@ -198,9 +58,7 @@ pal_model_unref (PalModel *model)
     return;
 
   pal_model_set_memo (model, NULL, NULL);
-  g_queue_clear_full (&model->programs, entry_free);
-  for (guint i = 0; i < PAL_N_PARTS; i++)
-    g_clear_pointer (&model->residency[i], pal_residency_unref);
+  g_clear_pointer (&model->networks, pal_networks_free);
   g_clear_pointer (&model->info, pal_model_info_free);
   g_clear_pointer (&model->parts, pal_parts_free);
   pal_device_unref (model->device);
@@ -271,93 +129,39 @@ pal_model_takes_mask (PalModel *model)
   return model->parts->takes_mask;
 }
 
-/* Gives up what the coming call does not need: other programs and other parts'
- * weights, which come back when they are next used. */
-static void
-make_room (PalModel *model, PalPart keep)
+PalLadder *
+pal_model_ladder (PalModel *model)
 {
-  g_queue_clear_full (&model->programs, entry_free);
-  for (guint i = 0; i < PAL_N_PARTS; i++)
-    if (i != keep)
-      pal_residency_release (model->residency[i]);
+  return pal_networks_ladder (model->networks);
 }
 
-static PalProgram *
-program_new (PalModel *model, const Key *key, GError **error)
+gboolean
+pal_model_measure (PalModel *model, PalPhase phase, const PalCallSize *size, PalPlanReport *out,
+                   GError **error)
 {
-  GError *local = NULL;
-  PalStopwatch watch = pal_stopwatch_start ();
-  PalTape *tape = record (model, key);
-  PalProgram *program;
-
-  pal_debug_lap (PAL_DEBUG_START, &watch, "tape");
-  program = pal_tape_finish (tape, pal_env_budget (), &local);
-
-  if (! program && g_error_matches (local, PAL_ERROR, PAL_ERROR_MEMORY))
-    {
-      g_clear_error (&local);
-      make_room (model, calls[key->call].part);
-      program = pal_tape_finish (record (model, key), pal_env_budget (), &local);
-    }
-
-  if (! program)
-    g_propagate_error (error, local);
-  return program;
+  return pal_networks_measure (model->networks, phase, size, out, error);
 }
 
-static gboolean
-key_equal (const Key *a, const Key *b)
+gboolean
+pal_model_measure_match (PalModel *model, const PalMatchSize *size, PalPlanReport *out,
+                         GError **error)
 {
-  return a->call == b->call && a->batch == b->batch && a->height == b->height &&
-         a->width == b->width && a->tokens == b->tokens;
+  const PalNetKey key = { .call = PAL_CALL_MATCH, .batch = 1, .height = size->n_queries,
+                          .width = size->n_keys, .tokens = size->width };
+
+  return pal_networks_measure_key (model->networks, &key, out, error);
 }
 
-/* The program for a key, from the cache or recorded now; owned by the model. */
-static PalProgram *
-program_for (PalModel *model, const Key *key, GError **error)
+gboolean
+pal_model_recover (PalModel *model, PalPhase phase, gint size, GError **error)
 {
-  PalPlanReport report;
-  PalProgram *program;
-  Entry *entry;
-
-  for (GList *l = model->programs.head; l; l = l->next)
-    {
-      entry = l->data;
-      if (key_equal (&entry->key, key))
-        {
-          g_queue_unlink (&model->programs, l);
-          g_queue_push_head_link (&model->programs, l);
-          return entry->program;
-        }
-    }
-
-  program = program_new (model, key, error);
-  if (! program)
-    return NULL;
-
-  entry = g_new (Entry, 1);
-  *entry = (Entry) { .key = *key, .program = program };
-  g_queue_push_head (&model->programs, entry);
-  if (model->programs.length > MAX_PROGRAMS)
-    entry_free (g_queue_pop_tail (&model->programs));
-
-  pal_program_report (program, &report);
-  if (report.arena_bytes > model->arena_bytes)
-    {
-      model->arena_bytes = report.arena_bytes;
-      model->bound_bytes = report.bound_bytes;
-    }
-
-  return program;
+  return pal_networks_recover (model->networks, phase, size, error);
 }
 
-static gboolean
-run (PalModel *model, const Key *key, const PalBinding *bindings, gsize n_bindings,
-     GCancellable *cancellable, GError **error)
+void
+pal_model_memory (PalModel *model, PalReport *report)
 {
-  PalProgram *program = program_for (model, key, error);
-
-  return program && pal_program_run (program, bindings, n_bindings, cancellable, error);
+  pal_networks_memory (model->networks, report);
 }
 
 gsize
@@ -371,7 +175,7 @@ gboolean
 pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
                       GCancellable *cancellable, GError **error)
 {
-  Key key = { .call = CALL_TEXT, .batch = 1, .tokens = tokens };
+  PalNetKey key = { .call = PAL_CALL_TEXT, .batch = 1, .tokens = tokens };
   gsize n = (gsize) (tokens * model->parts->clip.width);
 
   g_return_val_if_fail (tokens >= 1 && tokens <= model->parts->clip.positions, FALSE);
@@ -386,11 +190,11 @@ pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat 
         return FALSE;
       }
 
-  return run (model, &key,
-              (PalBinding[]) {
-                { "ids", (gpointer) ids, (gsize) tokens * sizeof (gint32) },
-                { "out", states, n * sizeof (gfloat) },
-              }, 2, cancellable, error);
+  return pal_networks_run_or_descend (model->networks, &key,
+                                      (PalBinding[]) {
+                                        { "ids", (gpointer) ids, (gsize) tokens * sizeof (gint32) },
+                                        { "out", states, n * sizeof (gfloat) },
+                                      }, 2, cancellable, error);
 }
 
 /* The pooled state: that of the end token. */
@@ -460,7 +264,7 @@ pal_model_encode (PalModel *model, const gfloat *image, gint width, gint height,
                   gfloat *mean, gfloat *logvar, GCancellable *cancellable, GError **error)
 {
   const PalVaeConfig *vae = &model->parts->vae;
-  Key key = { .call = CALL_ENCODE, .batch = 1, .height = height, .width = width };
+  PalNetKey key = { .call = PAL_CALL_ENCODE, .batch = 1, .height = height, .width = width };
   gsize channels = (gsize) vae->latent_channels * (vae->kind == PAL_VAE_KL ? 2 : 1);
   gsize pixels = (gsize) width * (gsize) height;
   gsize latents = pixels / (gsize) (vae->factor * vae->factor);
@@ -477,11 +281,11 @@ pal_model_encode (PalModel *model, const gfloat *image, gint width, gint height,
       return FALSE;
     }
 
-  if (! run (model, &key,
-             (PalBinding[]) {
-               { "x", (gpointer) image, pixels * 3 * sizeof (gfloat) },
-               { "out", moments, latents * channels * sizeof (gfloat) },
-             }, 2, cancellable, error))
+  if (! pal_networks_run (model->networks, &key,
+                          (PalBinding[]) {
+                            { "x", (gpointer) image, pixels * 3 * sizeof (gfloat) },
+                            { "out", moments, latents * channels * sizeof (gfloat) },
+                          }, 2, cancellable, error))
     return FALSE;
 
   if (vae->kind == PAL_VAE_KL)
@@ -503,46 +307,91 @@ pal_model_decode (PalModel *model, const gfloat *latent, gint width, gint height
                   gfloat *image, GCancellable *cancellable, GError **error)
 {
   const PalVaeConfig *vae = &model->parts->vae;
-  Key key = { .call = CALL_DECODE, .batch = 1, .height = height, .width = width };
+  PalNetKey key = { .call = PAL_CALL_DECODE, .batch = 1, .height = height, .width = width };
   gsize cells = (gsize) width * (gsize) height;
   gsize pixels = cells * (gsize) (vae->factor * vae->factor);
 
   g_return_val_if_fail (width > 0 && height > 0, FALSE);
 
-  return run (model, &key,
-              (PalBinding[]) {
-                { "x", (gpointer) latent, cells * (gsize) vae->latent_channels * sizeof (gfloat) },
-                { "out", image, pixels * 3 * sizeof (gfloat) },
-              }, 2, cancellable, error);
+  return pal_networks_run (model->networks, &key,
+                           (PalBinding[]) {
+                             { "x", (gpointer) latent,
+                               cells * (gsize) vae->latent_channels * sizeof (gfloat) },
+                             { "out", image, pixels * 3 * sizeof (gfloat) },
+                           }, 2, cancellable, error);
 }
 
-gboolean
-pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
-                   GCancellable *cancellable, GError **error)
+static gboolean
+denoise (PalModel *model, const PalDenoise *call, gfloat *out, GCancellable *cancellable,
+         GError **error)
 {
   const PalUnetConfig *unet = &model->parts->unet;
-  Key key = { .call = CALL_DENOISE, .batch = call->batch, .height = call->height,
+  PalNetKey key = { .call = PAL_CALL_DENOISE, .batch = call->batch, .height = call->height,
               .width = call->width, .tokens = call->tokens };
   gsize batch = (gsize) call->batch, cells = batch * (gsize) call->width * (gsize) call->height;
   gsize states = batch * (gsize) (call->tokens * unet->cross_channels);
   gsize labels = batch * (gsize) unet->vector_channels;
   g_autofree gfloat *timesteps = NULL;
 
-  g_return_val_if_fail (call->batch > 0 && call->width > 0 && call->height > 0, FALSE);
-  g_return_val_if_fail (call->tokens > 0 && (labels == 0 || call->vector), FALSE);
-
   timesteps = g_new (gfloat, batch);
   for (gsize i = 0; i < batch; i++)
     timesteps[i] = (gfloat) call->timestep;
 
-  return run (model, &key,
-              (PalBinding[]) {
-                { "x", (gpointer) call->x, cells * (gsize) unet->in_channels * sizeof (gfloat) },
-                { "timesteps", timesteps, batch * sizeof (gfloat) },
-                { "context", (gpointer) call->context, states * sizeof (gfloat) },
-                { "out", out, cells * (gsize) unet->out_channels * sizeof (gfloat) },
-                { "vector", (gpointer) call->vector, labels * sizeof (gfloat) },
-              }, labels > 0 ? 5 : 4, cancellable, error);
+  return pal_networks_run (model->networks, &key,
+                           (PalBinding[]) {
+                             { "x", (gpointer) call->x,
+                               cells * (gsize) unet->in_channels * sizeof (gfloat) },
+                             { "timesteps", timesteps, batch * sizeof (gfloat) },
+                             { "context", (gpointer) call->context, states * sizeof (gfloat) },
+                             { "out", out, cells * (gsize) unet->out_channels * sizeof (gfloat) },
+                             { "vector", (gpointer) call->vector, labels * sizeof (gfloat) },
+                           }, labels > 0 ? 5 : 4, cancellable, error);
+}
+
+/* Each of the batch by itself. */
+static gboolean
+denoise_apart (PalModel *model, const PalDenoise *call, gfloat *out, GCancellable *cancellable,
+               GError **error)
+{
+  const PalUnetConfig *unet = &model->parts->unet;
+  gsize cells = (gsize) call->width * (gsize) call->height;
+
+  for (gsize b = 0; b < (gsize) call->batch; b++)
+    {
+      PalDenoise one = *call;
+
+      one.batch = 1;
+      one.x += b * cells * (gsize) unet->in_channels;
+      one.context += b * (gsize) (call->tokens * unet->cross_channels);
+      if (one.vector)
+        one.vector += b * (gsize) unet->vector_channels;
+
+      if (! denoise (model, &one, out + b * cells * (gsize) unet->out_channels, cancellable, error))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+gboolean
+pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
+                   GCancellable *cancellable, GError **error)
+{
+  GError *local = NULL;
+
+  g_return_val_if_fail (call->batch > 0 && call->width > 0 && call->height > 0, FALSE);
+  g_return_val_if_fail (call->tokens > 0, FALSE);
+  g_return_val_if_fail (model->parts->unet.vector_channels == 0 || call->vector, FALSE);
+
+  while (! (pal_model_ladder (model)->split ? denoise_apart : denoise) (model, call, out,
+                                                                        cancellable, &local))
+    if (! pal_model_recover (model, PAL_PHASE_DENOISE, call->batch, &local))
+      {
+        g_propagate_error (error, local);
+        return FALSE;
+      }
+
+  return TRUE;
 }
 
 const PalExemplars *
@@ -555,53 +404,30 @@ gboolean
 pal_model_match (PalModel *model, const PalMatch *match, gfloat *out, GCancellable *cancellable,
                  GError **error)
 {
-  Key key = { .call = CALL_MATCH, .batch = 1, .height = match->n_queries,
+  PalNetKey key = { .call = PAL_CALL_MATCH, .batch = 1, .height = match->n_queries,
               .width = match->n_keys, .tokens = match->width };
   gsize row = (gsize) match->width * sizeof (gfloat);
 
   g_return_val_if_fail (match->n_queries > 0 && match->n_keys > 0 && match->width > 0, FALSE);
 
-  return run (model, &key,
-              (PalBinding[]) {
-                { "queries", (gpointer) match->queries, (gsize) match->n_queries * row },
-                { "keys", (gpointer) match->keys, (gsize) match->n_keys * row },
-                { "values", (gpointer) match->values, (gsize) match->n_keys * row },
-                { "out", out, (gsize) match->n_queries * row },
-              }, 4, cancellable, error);
+  return pal_networks_run_or_descend (
+    model->networks, &key,
+    (PalBinding[]) {
+      { "queries", (gpointer) match->queries, (gsize) match->n_queries * row },
+      { "keys", (gpointer) match->keys, (gsize) match->n_keys * row },
+      { "values", (gpointer) match->values, (gsize) match->n_keys * row },
+      { "out", out, (gsize) match->n_queries * row },
+    }, 4, cancellable, error);
 }
 
 gboolean
 pal_model_work (PalModel *model, PalPhase phase, gint batch, gint width, gint height,
                 PalWork *work, GError **error)
 {
-  static const Call phase_calls[PAL_N_PHASES] = {
-    [PAL_PHASE_TEXT] = CALL_TEXT,
-    [PAL_PHASE_ENCODE] = CALL_ENCODE,
-    [PAL_PHASE_DENOISE] = CALL_DENOISE,
-    [PAL_PHASE_DECODE] = CALL_DECODE,
-  };
   gint unit = phase == PAL_PHASE_ENCODE ? 1 : model->parts->vae.factor;
-  Key key = { .call = phase_calls[phase], .batch = batch, .height = height / unit,
-              .width = width / unit, .tokens = model->parts->clip.positions };
-  PalTape *tape;
+  PalCallSize size = { batch, width / unit, height / unit };
 
   g_return_val_if_fail (phase != PAL_PHASE_LOAD && phase < PAL_N_PHASES, FALSE);
 
-  tape = record (model, &key);
-  if (pal_tape_failed (tape))
-    return pal_tape_finish (tape, 0, error) != NULL;
-
-  *work = pal_tape_work (tape, NULL);
-  pal_tape_free (tape);
-  return TRUE;
-}
-
-void
-pal_model_memory (PalModel *model, PalReport *report)
-{
-  report->working_bytes = model->arena_bytes;
-  report->working_bound_bytes = model->bound_bytes;
-  report->weights_bytes = 0;
-  for (guint i = 0; i < PAL_N_PARTS; i++)
-    report->weights_bytes += pal_residency_bytes (model->residency[i]);
+  return pal_networks_work (model->networks, phase, &size, work, error);
 }

@@ -8,9 +8,11 @@
 #include "pal.h"
 #include "cl/device.h"
 #include "family/exemplars.h"
+#include "family/ladder.h"
 #include "model/clip.h"
 #include "model/unet.h"
 #include "model/vae.h"
+#include "run/tape.h"
 #include "sample/schedule.h"
 #include "text/clip-tokens.h"
 
@@ -118,7 +120,21 @@ gboolean pal_model_match     (PalModel *model, const PalMatch *match, gfloat *ou
 gboolean pal_model_work      (PalModel *model, PalPhase phase, gint batch, gint width, gint height,
                               PalWork *work, GError **error);
 
-/* Of all programs recorded so far: the largest arena and its lower bound; weights. */
+/* Memory: the ladder by which calls are made from now on. */
+PalLadder *pal_model_ladder  (PalModel *model);
+
+/* What a call of a phase's network will need: plans it, allocates nothing. */
+gboolean pal_model_measure   (PalModel *model, PalPhase phase, const PalCallSize *size,
+                              PalPlanReport *out, GError **error);
+
+gboolean pal_model_measure_match (PalModel *model, const PalMatchSize *size, PalPlanReport *out,
+                                  GError **error);
+
+/* After a call that failed: whether to make it again, one rung further down, with all
+ * memory given back. Then *error is cleared. size: see pal_ladder_descend () */
+gboolean pal_model_recover   (PalModel *model, PalPhase phase, gint size, GError **error);
+
+/* The most so far: the largest arena and its lower bound; weights at one time. */
 void     pal_model_memory    (PalModel *model, PalReport *report);
 
 #endif

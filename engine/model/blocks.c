@@ -19,9 +19,13 @@ PalTensor *
 pal_res_block (PalTape *t, PalTensor *x, PalTensor *emb, const PalResBlock *options)
 {
   PalGroupNorm norm = { .groups = options->groups, .eps = options->eps, .act = PAL_ACT_SILU };
-  PalTensor *h, *change;
+  PalTensor *h = x, *change;
 
-  h = pal_group_norm (t, x, "norm1", &norm);
+  /* First, so that the norm may take the place of x, the largest tensor of many blocks. */
+  if (pal_has_weight (t, "conv_shortcut.weight"))
+    x = pal_conv2d (t, x, "conv_shortcut", NULL);
+
+  h = pal_group_norm (t, h, "norm1", &norm);
   h = pal_conv2d (t, h, "conv1", NULL);
 
   change = emb ? pal_linear (t, emb, "time_emb_proj", NULL) : NULL;
@@ -30,9 +34,6 @@ pal_res_block (PalTape *t, PalTensor *x, PalTensor *emb, const PalResBlock *opti
   else if (change)
     h = pal_add_channels (t, h, change);
   h = pal_group_norm (t, h, "norm2", &norm);
-
-  if (pal_has_weight (t, "conv_shortcut.weight"))
-    x = pal_conv2d (t, x, "conv_shortcut", NULL);
 
   return pal_conv2d (t, h, "conv2", &(PalConv) { .residual = x });
 }

@@ -134,11 +134,13 @@ layer (PalTape *t, const Unet *u, const PalUnetLevel *level, gboolean attention,
   const PalResBlock block = { .groups = u->config->norm_groups, .eps = u->config->norm_eps,
                               .modulate = u->config->time_modulates };
 
+  pal_segment (t);
   pal_enter (t, "resnets.%d", i);
   x = pal_leave (t, pal_res_block (t, x, u->emb, &block));
 
   if (attention)
     {
+      pal_segment (t);
       pal_enter (t, "attentions.%d", i);
       x = pal_leave (t, transformer (t, u, level, x));
     }
@@ -157,6 +159,7 @@ down_block (PalTape *t, Unet *u, guint i, PalTensor *x)
 
   if (i + 1 < u->config->n_levels)
     {
+      pal_segment (t);
       pal_enter (t, "downsamplers.0");
       x = push (u, pal_leave (t, pal_conv2d (t, x, "conv", &(PalConv) { .stride = 2 })));
     }
@@ -189,6 +192,7 @@ up_block (PalTape *t, Unet *u, guint i, PalTensor *x)
   if (i == 0)
     return x;
 
+  pal_segment (t);
   skip = pal_shape_of (u->skips[u->n_skips - 1]);
   pal_enter (t, "upsamplers.0");
   x = pal_conv2d (t, x, "conv",

@@ -56,7 +56,7 @@ add_fixup (PalEmit         *emit,
            guint            slab,
            const PalWeight *weight)
 {
-  const PalFixup fixup = { emit->program->args->len, slab, weight };
+  const PalFixup fixup = { emit->program->args->len, slab, emit->step, weight };
 
   if (emit->error)
     return;
@@ -77,14 +77,12 @@ pal_emit_tensor (PalEmit         *emit,
                             .u    = place.offset_bytes / size + x->offset });
 }
 
+/* Some buffer must stand for an absent weight; it is not read. */
 void
 pal_emit_weight (PalEmit         *emit,
                  const PalWeight *w)
 {
-  if (w)
-    add_fixup (emit, 0, w);
-  else
-    add_arg (emit, (PalArg) { .kind = PAL_ARG_BUFFER, .buffer = emit->program->dummy });
+  add_fixup (emit, 0, w);
 }
 
 void

@@ -327,6 +327,17 @@ pack_from (const PalWeight *weight,
 }
 
 gboolean
+pal_pack_check (const PalWeightView  *view,
+                const gchar          *label,
+                GError              **error)
+{
+  gsize count;
+
+  return (pal_shape_count (view->shape, &count) && all_finite (view->data, count, view->dtype)) ||
+         refuse (view, label, error);
+}
+
+gboolean
 pal_pack (const PalWeight  *weight,
           const gchar      *label,
           gpointer          out,

@@ -48,6 +48,7 @@ struct _PalTape
   GString      *scope;          /* path of the open scopes */
   GArray       *scope_ends;     /* gsize: length of scope before each pal_enter () */
   gboolean      trace;
+  gboolean      streamed;       /* weights are loaded as they are needed */
   gboolean      segment;        /* a border stands before the next step */
   GError       *error;          /* the first one; sticks */
   GPtrArray    *dead_steps;     /* PalStep: what ops fill after an error */
@@ -83,13 +84,35 @@ gboolean     pal_plan        (PalTape *tape, const PalPlanOptions *options, PalP
                               GError **error);
 void         pal_plan_clear  (PalPlan *plan);
 
+/* Stream */
+
+typedef struct _PalStream PalStream;
+
+/* Cuts the tape's steps at its segments; allocates nothing. */
+PalStream   *pal_stream_new     (PalTape *tape);
+void         pal_stream_free    (PalStream *stream);
+guint64      pal_stream_bytes   (const PalStream *stream);      /* of its ring */
+
+/* The ring's memory: had before a run, given up between runs. */
+gboolean     pal_stream_reserve (PalStream *stream, GError **error);
+void         pal_stream_release (PalStream *stream);
+
+/* Packs the weights of a segment into its slot. No work that uses the segment before
+ * the last may be left in the queue. */
+gboolean     pal_stream_load    (PalStream *stream, guint segment, GError **error);
+
+/* Where a step finds a weight while its segment is loaded. */
+PalBuffer   *pal_stream_buffer  (PalStream *stream, guint step, const PalWeight *weight);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalStream, pal_stream_free)
+
 /* Program */
 
 /* An argument whose buffer is known only while the program runs. */
 typedef struct
 {
   guint            arg;         /* index into args */
-  guint            slab;
+  guint            slab, step;
   const PalWeight *weight;      /* NULL: the slab's buffer */
 } PalFixup;
 
@@ -110,7 +133,7 @@ struct _PalProgram
   PalArena  *arena;
   GPtrArray *own_slabs;         /* PalBuffer; empty: the arena's are used */
   GPtrArray *weights;           /* PalWeight, each once */
-  PalBuffer *dummy;             /* what stands for an absent weight */
+  PalStream *stream;            /* NULL: all weights are resident */
   GArray    *calls;             /* PalCall, in order */
   GArray    *args;              /* PalArg */
   GArray    *fixups;            /* PalFixup */
@@ -122,7 +145,7 @@ gboolean     pal_emit_all    (PalProgram *program, GError **error);
 /* The buffer of a slab; valid while the arena is taken. */
 PalBuffer   *pal_program_slab (PalProgram *program, guint slab);
 
-/* Uploads those of its weights that are not resident. */
+/* Uploads those of its weights that are not resident; of a stream, the first segment's. */
 gboolean     pal_program_upload (PalProgram *program, GError **error);
 
 /* Debug checks of a running program; before and after surround each step. */
@@ -143,6 +166,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalWatch, pal_watch_free)
  * packed so. */
 gboolean     pal_pack_size   (const PalWeightView *view, PalPacking packing, guint panel,
                               PalDType *dtype, gsize *n_bytes, GError **error);
+
+/* FORMAT when a stored value is not finite. */
+gboolean     pal_pack_check  (const PalWeightView *view, const gchar *label, GError **error);
 
 /* Writes the packed form to out; FORMAT when a value is not finite. label: the file,
  * for messages. */

@@ -8,8 +8,6 @@
 
 #include "base/debug.h"
 
-#define DUMMY_BYTES 16
-
 static void
 slab_free (PalBuffer *slab)
 {
@@ -25,7 +23,6 @@ program_new (PalTape *tape)
   program->device    = pal_device_ref (pal_residency_device (tape->residency));
   program->arena     = pal_arena_get (program->device);
   program->own_slabs = g_ptr_array_new_with_free_func ((GDestroyNotify) slab_free);
-  program->weights   = g_ptr_array_new ();
   program->calls     = g_array_new (FALSE, TRUE, sizeof (PalCall));
   program->args      = g_array_new (FALSE, TRUE, sizeof (PalArg));
   program->fixups    = g_array_new (FALSE, TRUE, sizeof (PalFixup));
@@ -37,9 +34,9 @@ void
 pal_program_free (PalProgram *program)
 {
   pal_plan_clear (&program->plan);
-  g_clear_pointer (&program->dummy, pal_buffer_unref);
+  g_clear_pointer (&program->stream, pal_stream_free);
   g_ptr_array_unref (program->own_slabs);
-  g_ptr_array_unref (program->weights);
+  g_clear_pointer (&program->weights, g_ptr_array_unref);
   g_array_unref (program->calls);
   g_array_unref (program->args);
   g_array_unref (program->fixups);
@@ -49,28 +46,37 @@ pal_program_free (PalProgram *program)
   g_free (program);
 }
 
-static void
-collect_weights (PalProgram *program)
+/* PalWeight, each once. */
+static GPtrArray *
+collect_weights (PalTape *tape)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
+  GPtrArray *weights = g_ptr_array_new ();
 
-  for (guint s = 0; s < program->tape->steps->len; s++)
+  for (guint s = 0; s < tape->steps->len; s++)
     {
-      const PalStep *step = g_ptr_array_index (program->tape->steps, s);
+      const PalStep *step = g_ptr_array_index (tape->steps, s);
 
       for (guint i = 0; i < step->n_weights; i++)
         if (step->weight[i] && g_hash_table_add (seen, step->weight[i]))
-          g_ptr_array_add (program->weights, step->weight[i]);
+          g_ptr_array_add (weights, step->weight[i]);
     }
+
+  return weights;
 }
 
+/* On the device, that is, without what the host shares. */
 static guint64
-weight_bytes (const PalProgram *program)
+weight_bytes (GPtrArray *weights)
 {
   guint64 bytes = 0;
 
-  for (guint i = 0; i < program->weights->len; i++)
-    bytes += ((PalWeight *) g_ptr_array_index (program->weights, i))->n_bytes;
+  for (guint i = 0; i < weights->len; i++)
+    {
+      const PalWeight *weight = g_ptr_array_index (weights, i);
+
+      bytes += weight->shared ? 0 : weight->n_bytes;
+    }
 
   return bytes;
 }
@@ -96,16 +102,21 @@ log_tape (PalTape *tape)
     }
 }
 
+static PalPlanOptions
+plan_options (PalDevice *device)
+{
+  return (PalPlanOptions) {
+    .max_slab_bytes = pal_device_info (device)->max_allocation_bytes,
+    .separate       = pal_debug (PAL_DEBUG_NOPLAN),
+    .guard_bytes    = pal_debug (PAL_DEBUG_CANARY) ? PAL_PLACE_BYTES : 0,
+  };
+}
+
 static gboolean
 make_plan (PalProgram  *program,
            GError     **error)
 {
-  const PalDeviceInfo *info    = pal_device_info (program->device);
-  const PalPlanOptions options = {
-    .max_slab_bytes = info->max_allocation_bytes,
-    .separate       = pal_debug (PAL_DEBUG_NOPLAN),
-    .guard_bytes    = pal_debug (PAL_DEBUG_CANARY) ? PAL_PLACE_BYTES : 0,
-  };
+  const PalPlanOptions options = plan_options (program->device);
 
   if (pal_debug (PAL_DEBUG_TAPE))
     log_tape (program->tape);
@@ -121,7 +132,8 @@ check_budget (PalProgram  *program,
               GError     **error)
 {
   const PalDeviceInfo *info    = pal_device_info (program->device);
-  const guint64        weights = weight_bytes (program);
+  const guint64        weights = program->stream ? pal_stream_bytes (program->stream)
+                                                 : weight_bytes (program->weights);
   const guint64        limit   = budget_bytes > 0 ? budget_bytes : info->memory_bytes;
   g_autofree gchar *need = NULL, *arena = NULL, *most = NULL;
 
@@ -144,9 +156,6 @@ allocate (PalProgram  *program,
           GError     **error)
 {
   GArray *slabs = program->plan.slab_bytes;
-
-  if (! (program->dummy = pal_buffer_new (program->device, DUMMY_BYTES, error)))
-    return FALSE;
 
   if (! pal_debug (PAL_DEBUG_NOPLAN))
     {
@@ -195,8 +204,9 @@ pal_tape_finish (PalTape  *tape,
 
   g_assert (tape->scope_ends->len == 0);
 
-  collect_weights (program);
-  program->work = pal_tape_work (tape, NULL);
+  program->weights = collect_weights (tape);
+  program->stream  = tape->streamed ? pal_stream_new (tape) : NULL;
+  program->work    = pal_tape_work (tape, NULL);
   if (! make_plan (program, error) ||
       ! check_budget (program, budget_bytes, error) ||
       ! allocate (program, error))
@@ -219,9 +229,55 @@ pal_program_upload (PalProgram  *program,
                     GError     **error)
 {
   for (guint i = 0; i < program->weights->len; i++)
-    if (! pal_residency_upload (program->tape->residency,
-                                g_ptr_array_index (program->weights, i), error))
+    {
+      PalWeight *weight = g_ptr_array_index (program->weights, i);
+
+      if ((! program->stream || weight->shared) &&
+          ! pal_residency_upload (program->tape->residency, weight, error))
+        return FALSE;
+    }
+
+  return ! program->stream || (pal_stream_reserve (program->stream, error) &&
+                               pal_stream_load (program->stream, 0, error));
+}
+
+void
+pal_program_release (PalProgram *program)
+{
+  if (program->stream)
+    pal_stream_release (program->stream);
+}
+
+gboolean
+pal_tape_measure (PalTape        *tape,
+                  PalPlanReport  *report,
+                  GError        **error)
+{
+  const PalPlanOptions options = plan_options (pal_residency_device (tape->residency));
+  g_autoptr (GPtrArray) weights = NULL;
+  g_autoptr (PalStream) stream  = NULL;
+  PalPlan plan;
+
+  if (tape->error)
+    {
+      g_propagate_error (error, g_error_copy (tape->error));
       return FALSE;
+    }
+
+  if (! pal_plan (tape, &options, &plan, error))
+    return FALSE;
+
+  weights = collect_weights (tape);
+  stream  = pal_stream_new (tape);
+  *report = (PalPlanReport) {
+    .arena_bytes  = plan.arena_bytes,
+    .bound_bytes  = plan.bound_bytes,
+    .weight_bytes = weight_bytes (weights),
+    .ring_bytes   = pal_stream_bytes (stream),
+    .n_steps      = tape->steps->len,
+    .n_tensors    = plan.n_tensors,
+  };
+  pal_plan_clear (&plan);
 
   return TRUE;
 }
@@ -233,7 +289,8 @@ pal_program_report (const PalProgram *program,
   *report = (PalPlanReport) {
     .arena_bytes  = program->plan.arena_bytes,
     .bound_bytes  = program->plan.bound_bytes,
-    .weight_bytes = weight_bytes (program),
+    .weight_bytes = weight_bytes (program->weights),
+    .ring_bytes   = program->stream ? pal_stream_bytes (program->stream) : 0,
     .n_steps      = program->tape->steps->len,
     .n_launches   = program->calls->len,
     .n_tensors    = program->plan.n_tensors,

@@ -62,6 +62,17 @@ check_bindings (PalProgram        *program,
   return TRUE;
 }
 
+static PalBuffer *
+fixed_buffer (PalProgram     *program,
+              const PalFixup *fixup)
+{
+  if (! fixup->weight)
+    return pal_program_slab (program, fixup->slab);
+
+  return program->stream ? pal_stream_buffer (program->stream, fixup->step, fixup->weight)
+                         : fixup->weight->buffer;
+}
+
 /* Slabs may have grown and weights may have moved since the last run. */
 static void
 fix_arguments (PalProgram *program)
@@ -70,8 +81,7 @@ fix_arguments (PalProgram *program)
     {
       const PalFixup *fixup = &g_array_index (program->fixups, PalFixup, i);
 
-      g_array_index (program->args, PalArg, fixup->arg).buffer =
-        fixup->weight ? fixup->weight->buffer : pal_program_slab (program, fixup->slab);
+      g_array_index (program->args, PalArg, fixup->arg).buffer = fixed_buffer (program, fixup);
     }
 }
 
@@ -119,17 +129,20 @@ read_outputs (PalProgram        *program,
 }
 
 /* With someone who may press Stop, the queue is kept short, so that two segments of
- * work at most are waited for; else the device is merely kept busy. */
+ * work at most are waited for; else the device is merely kept busy. Streamed weights
+ * come into the slot of the segment before the last, which must have run. */
 static gboolean
 cross_border (PalProgram    *program,
+              guint          segment,
               GCancellable  *cancellable,
               GError       **error)
 {
-  if (! cancellable)
+  if (! cancellable && ! program->stream)
     return pal_device_flush (program->device, error);
 
   return pal_device_pace (program->device, error) &&
-         ! g_cancellable_set_error_if_cancelled (cancellable, error);
+         ! g_cancellable_set_error_if_cancelled (cancellable, error) &&
+         (! program->stream || pal_stream_load (program->stream, segment, error));
 }
 
 static gboolean
@@ -164,13 +177,13 @@ launch_all (PalProgram    *program,
             GCancellable  *cancellable,
             GError       **error)
 {
-  guint call = 0;
+  guint call = 0, segment = 0;
 
   for (guint s = 0; s < program->tape->steps->len; s++)
     {
       const PalStep *step = g_ptr_array_index (program->tape->steps, s);
 
-      if (step->segment && ! cross_border (program, cancellable, error))
+      if (step->segment && s > 0 && ! cross_border (program, ++segment, cancellable, error))
         return FALSE;
 
       if ((watch && ! pal_watch_before (watch, s, error)) ||

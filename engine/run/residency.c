@@ -73,8 +73,22 @@ pal_residency_weights (PalResidency *residency)
   return residency->weights;
 }
 
+/* Tables of rows are most of what is read as it is stored, and a prompt touches few of
+ * their rows. */
+static gboolean
+may_share (PalDevice       *device,
+           const PalWeight *weight)
+{
+  const PalWeightView *view = weight->view;
+
+  return pal_device_info (device)->is_cpu && weight->packing == PAL_PACK_ROWS &&
+         weight->n_bytes == view->n_bytes && weight->dtype == view->dtype &&
+         (gsize) view->data % pal_dtype_size (view->dtype) == 0;
+}
+
 static PalWeight *
-weight_new (const PalWeightView *view,
+weight_new (PalDevice           *device,
+            const PalWeightView *view,
             PalPacking           packing,
             guint                panel,
             gchar               *key)
@@ -89,6 +103,7 @@ weight_new (const PalWeightView *view,
   /* A form that can't be packed so is refused when it is asked for or uploaded. */
   if (! pal_pack_size (view, packing, panel, &weight->dtype, &weight->n_bytes, NULL))
     weight->n_bytes = 0;
+  weight->shared = may_share (device, weight);
 
   return weight;
 }
@@ -106,7 +121,7 @@ entry_of (PalResidency        *residency,
 
   if (! weight)
     {
-      weight = weight_new (view, packing, panel, g_steal_pointer (&key));
+      weight = weight_new (residency->device, view, packing, panel, g_steal_pointer (&key));
       g_hash_table_insert (residency->table, weight->key, weight);
       if (view->scale)
         weight->scale = entry_of (residency, view->scale, PAL_PACK_VECTOR, 0);
@@ -146,6 +161,34 @@ forget_stored (const PalWeightView *view)
   madvise ((gpointer) start, end - start, MADV_DONTNEED);
 }
 
+gboolean
+pal_residency_pack (PalResidency     *residency,
+                    const PalWeight  *weight,
+                    gpointer          out,
+                    GError          **error)
+{
+  const gboolean packed = pal_pack (weight, pal_weights_label (residency->weights), out, error);
+
+  forget_stored (weight->view);
+
+  return packed;
+}
+
+/* Once its values are known to be sound. */
+static PalBuffer *
+share (PalResidency     *residency,
+       const PalWeight  *weight,
+       GError          **error)
+{
+  const PalWeightView *view  = weight->view;
+  const gboolean       sound = pal_pack_check (view, pal_weights_label (residency->weights),
+                                               error);
+
+  forget_stored (view);
+
+  return sound ? pal_buffer_wrap (residency->device, view->data, view->n_bytes, error) : NULL;
+}
+
 /* Packs straight into the device's memory: no copy of a weight stays on the host. */
 static PalBuffer *
 make_buffer (PalResidency  *residency,
@@ -163,12 +206,14 @@ make_buffer (PalResidency  *residency,
       return NULL;
     }
 
+  if (weight->shared)
+    return share (residency, weight, error);
+
   buffer = pal_buffer_new (residency->device, weight->n_bytes, error);
   if (! buffer || ! (mapped = pal_buffer_map (buffer, TRUE, error)))
     return NULL;
 
-  packed = pal_pack (weight, pal_weights_label (residency->weights), mapped, error);
-  forget_stored (weight->view);
+  packed = pal_residency_pack (residency, weight, mapped, error);
   if (! pal_buffer_unmap (buffer, mapped, packed ? error : NULL) || ! packed)
     return NULL;
 
@@ -205,7 +250,7 @@ pal_residency_bytes (PalResidency *residency)
 
   g_hash_table_iter_init (&iter, residency->table);
   while (g_hash_table_iter_next (&iter, NULL, &weight))
-    if (((PalWeight *) weight)->buffer)
+    if (((PalWeight *) weight)->buffer && ! ((PalWeight *) weight)->shared)
       bytes += ((PalWeight *) weight)->n_bytes;
 
   g_mutex_unlock (&residency->lock);

@@ -28,6 +28,7 @@ struct _PalWeight
   guint                panel;     /* columns of a panel; PAL_PACK_PANELS alone */
   PalDType             dtype;     /* on the device */
   gsize                n_bytes;   /* on the device */
+  gboolean             shared;    /* the device reads the stored bytes where they are */
   PalBuffer           *buffer;    /* NULL until uploaded */
   PalWeight           *scale;     /* of I8: VECTOR of a scale for each row; else NULL */
 };
@@ -44,6 +45,10 @@ PalWeight    *pal_residency_find     (PalResidency *residency, const gchar *name
 
 /* Packs and uploads what is not there yet. */
 gboolean      pal_residency_upload   (PalResidency *residency, PalWeight *weight, GError **error);
+
+/* Packs a weight, which is not shared, into n_bytes of the caller's. */
+gboolean      pal_residency_pack     (PalResidency *residency, const PalWeight *weight,
+                                      gpointer out, GError **error);
 
 /* Bytes on the device; gives them up (programs upload again when they next run). */
 guint64       pal_residency_bytes    (PalResidency *residency);

@@ -67,7 +67,7 @@ void        pal_emit_begin  (PalEmit *emit, const PalKernelRow *row, const gchar
                              ...) G_GNUC_PRINTF (3, 4);
 /* Two arguments: buffer, ulong element offset. */
 void        pal_emit_tensor (PalEmit *emit, const PalTensor *x);
-/* One argument: buffer; NULL passes a 16-byte dummy. */
+/* One argument: buffer; NULL passes one that must not be read. */
 void        pal_emit_weight (PalEmit *emit, const PalWeight *w);
 void        pal_emit_int    (PalEmit *emit, gint32 value);
 void        pal_emit_float  (PalEmit *emit, gfloat value);

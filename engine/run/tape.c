@@ -85,6 +85,12 @@ pal_tape_trace (PalTape *tape)
   tape->trace = TRUE;
 }
 
+void
+pal_tape_stream (PalTape *tape)
+{
+  tape->streamed = TRUE;
+}
+
 /* Errors */
 
 gboolean

@@ -19,6 +19,9 @@ void        pal_tape_free   (PalTape *tape);
 /* Makes every scope's result an output named by the scope's path (see pal_leave ()). */
 void        pal_tape_trace  (PalTape *tape);
 
+/* Keeps the weights of two segments at a time on the device, instead of all. */
+void        pal_tape_stream (PalTape *tape);
+
 PalTensor  *pal_input       (PalTape *tape, const gchar *name, PalDType dtype, PalShape shape);
 void        pal_output      (PalTape *tape, const gchar *name, PalTensor *x);
 
@@ -55,6 +58,7 @@ typedef struct
   guint64 arena_bytes;        /* activations as planned */
   guint64 bound_bytes;        /* largest sum of live tensors: no plan is smaller */
   guint64 weight_bytes;       /* of the weights this program uses, on the device */
+  guint64 ring_bytes;         /* of what takes their place when they are streamed */
   guint   n_steps, n_launches, n_tensors;
 } PalPlanReport;
 
@@ -72,6 +76,9 @@ typedef struct
 PalWork     pal_tape_work       (const PalTape *tape, const gchar *op);
 PalWork     pal_program_work    (const PalProgram *program, const gchar *op);
 
+/* What a program of the tape will need, without making it; n_launches is 0. */
+gboolean    pal_tape_measure    (PalTape *tape, PalPlanReport *report, GError **error);
+
 /* Plans, uploads weights that are not resident yet, builds kernels. Takes the tape
  * in any case. budget_bytes: limit for arena + weights, 0 = none; MEMORY with the
  * numbers when it does not fit. */
@@ -83,6 +90,8 @@ void        pal_program_report  (const PalProgram *program, PalPlanReport *repor
 gchar     **pal_program_outputs (const PalProgram *program);
 /* Of an input or output; n = 0 if there is none. */
 PalShape    pal_program_shape   (const PalProgram *program, const gchar *name);
+/* Gives up the memory of streamed weights until the program next runs. */
+void        pal_program_release (PalProgram *program);
 void        pal_program_free    (PalProgram *program);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalTape, pal_tape_free)

@@ -523,6 +523,37 @@ test_interrupt (void)
   support_remove (folder);
 }
 
+/* --dry-run tells the memory and paints nothing; what does not fit fails, also told. */
+static void
+test_dry_run (void)
+{
+  gchar            *folder = support_folder ();
+  g_autofree gchar *model  = tiny_model ();
+  g_autofree gchar *output = g_build_filename (folder, "out.png", NULL);
+  g_auto (Result)   plenty = RUN ("generate", "-p", "x", "-M", model, "--size", "64x64",
+                                  "--guidance", "3", "-o", output, "--dry-run");
+  g_auto (Result)   little = run_in (WORDS ("PALIMPSEST_BUDGET", "100K"),
+                                     WORDS ("generate", "-p", "x", "-M", model, "--size", "64x64",
+                                            "--guidance", "3", "-o", output, "--dry-run"));
+  g_auto (Result)   json   = RUN ("generate", "-p", "x", "-M", model, "--size", "64x64",
+                                  "-o", output, "--dry-run", "--json");
+
+  g_assert_cmpint (plenty.code, ==, 0);
+  assert_contains (plenty.out, "at most");
+  assert_contains (plenty.out, "painting: ");
+  g_assert_null (strstr (plenty.out, "short of memory"));
+
+  g_assert_cmpint (little.code, !=, 0);
+  assert_contains (little.out, "short of memory: prompt and negative prompt");
+  assert_contains (little.err, "at least");
+
+  g_assert_cmpint (json.code, ==, 0);
+  assert_contains (json.out, "\"peak_bytes\"");
+  g_assert_cmpuint (count_files (folder), ==, 0);
+
+  support_remove (folder);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -539,6 +570,7 @@ main (int    argc,
   g_test_add_func ("/program/own-alpha", test_own_alpha);
   g_test_add_func ("/program/json-and-variants", test_json_and_variants);
   g_test_add_func ("/program/failures", test_failures);
+  g_test_add_func ("/program/dry-run", test_dry_run);
   g_test_add_func ("/program/interrupt", test_interrupt);
 
   return g_test_run ();
