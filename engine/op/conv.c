@@ -119,15 +119,16 @@ record (PalTape *tape, PalTensor *x, PalWeight *weight, PalWeight *bias, const C
 }
 
 /* Takes Winograd's row where the device has one and it pays: not for a few squares, nor where
- * most of a square would lie outside. Its kernel reads the same panels of weights, and whole
- * vectors of channels. */
+ * most of a square would lie outside; by one picture's pixels, so that a batch gives what its
+ * pictures give alone. Its kernel reads the same panels of weights, and whole vectors of
+ * channels. */
 static void
 choose_winograd (Conv *c, PalTape *tape, gint64 channels, PalShape y)
 {
   const guint         has    = pal_device_capabilities (pal_tape_device (tape));
   const PalKernelRow *row    = pal_catalog_pick ("winograd", has);
-  const gint64        pixels = y.d[0] * y.d[1] * y.d[2];
-  const gint64        whole  = squares_of (y) * SQUARE * SQUARE;
+  const gint64        pixels = y.d[1] * y.d[2];
+  const gint64        whole  = squares_of (PAL_SHAPE (1, y.d[1], y.d[2])) * SQUARE * SQUARE;
 
   if (! row || c->kernel_h != 3 || c->kernel_w != 3 || c->stride != 1 || c->pad != 1 ||
       row->tile.columns != c->row->tile.columns || channels % row->tile.columns != 0 ||
