@@ -171,6 +171,7 @@ typedef struct
   gboolean        karras;     /* sigmas of Karras et al. */
   guint64         seed;
   PalRandomKind   random;
+  gboolean        preview;    /* show the picture while it forms */
 } PalRequest;
 
 typedef enum
@@ -188,6 +189,8 @@ typedef struct
   PalPhase phase;
   gint     step, n_steps;     /* of PAL_PHASE_DENOISE, step counts finished ones */
   gdouble  fraction;          /* of the whole run, 0 .. 1 */
+  const PalImage *preview;    /* RGB, small, of the whole picture; until the callback returns;
+                               * NULL when there is no newer one */
 } PalProgress;
 
 /* Called from the thread that called pal_generate (). */

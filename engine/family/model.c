@@ -38,6 +38,7 @@ struct _PalModel
   PalResidency   *residency[PAL_N_PARTS];
   GQueue          programs;      /* of Entry, last used first */
   guint64         arena_bytes, bound_bytes;   /* largest so far */
+  gfloat         *projection;
 };
 
 static void
@@ -196,7 +197,21 @@ pal_model_unref (PalModel *model)
   g_clear_pointer (&model->info, pal_model_info_free);
   g_clear_pointer (&model->parts, pal_parts_free);
   pal_device_unref (model->device);
+  g_free (model->projection);
   g_free (model);
+}
+
+const gfloat *
+pal_model_projection (PalModel *model)
+{
+  return model->projection;
+}
+
+void
+pal_model_keep_projection (PalModel *model, gfloat *projection)
+{
+  g_free (model->projection);
+  model->projection = projection;
 }
 
 const PalModelInfo *

@@ -106,6 +106,11 @@ typedef struct
 gboolean pal_model_match     (PalModel *model, const PalMatch *match, gfloat *out,
                               GCancellable *cancellable, GError **error);
 
+/* [L + 1, 3] from scaled latents, with a 1 behind them, to RGB in [0, 1], or NULL before it is
+ * kept (taken) here. */
+const gfloat *pal_model_projection      (PalModel *model);
+void          pal_model_keep_projection (PalModel *model, gfloat *projection);
+
 /* Of all programs recorded so far: the largest arena and its lower bound; weights. */
 void     pal_model_memory    (PalModel *model, PalReport *report);
 
