@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Owns the dialog's view of an image: reduced by GIMP itself, which is cheap at any size. */
+/* Owns the dialog's view of an image: reduced by GIMP and GEGL, which is cheap at any size. */
 
 #include "scene.h"
 
@@ -31,26 +31,45 @@ read_picture (GimpImage *image)
                                                 GIMP_PIXBUF_KEEP_ALPHA), 4);
 }
 
-/* A part of a channel or mask, which holds it; parts of the frame outside it are 0. */
+static gdouble
+mask_scale (PalRect frame)
+{
+  return MIN (1.0, (gdouble) MASK_PX / MAX (frame.width, frame.height));
+}
+
+static PalImage *
+mask_new (PalRect frame)
+{
+  const gdouble scale = mask_scale (frame);
+
+  return pal_image_new (MAX ((gint) (frame.width * scale), 1),
+                        MAX ((gint) (frame.height * scale), 1), 1);
+}
+
+/* A part of a channel or mask whose corner is at x, y of the image. */
 static PalImage *
 read_mask (GimpDrawable *drawable, gint x, gint y, PalRect frame)
 {
-  const gdouble scale  = MIN (1.0, (gdouble) MASK_PX / MAX (frame.width, frame.height));
-  const gint    width  = MAX ((gint) (frame.width * scale), 1);
-  const gint    height = MAX ((gint) (frame.height * scale), 1);
+  g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (drawable);
+  const gdouble          scale  = mask_scale (frame);
+  PalImage              *mask   = mask_new (frame);
 
-  return take_pixbuf (gimp_drawable_get_sub_thumbnail (drawable, frame.x - x, frame.y - y,
-                                                       frame.width, frame.height, width, height,
-                                                       GIMP_PIXBUF_KEEP_ALPHA), 1);
+  if (mask)
+    gegl_buffer_get (buffer, GEGL_RECTANGLE ((gint) ((frame.x - x) * scale),
+                                             (gint) ((frame.y - y) * scale),
+                                             mask->width, mask->height),
+                     scale, babl_format ("Y float"), mask->data, GEGL_AUTO_ROWSTRIDE,
+                     GEGL_ABYSS_NONE);
+
+  return mask;
 }
 
 /* What the growing canvas adds: all of the frame but the image. */
 static PalImage *
 new_part (PalRect frame, PalRect image)
 {
-  const gdouble scale = MIN (1.0, (gdouble) MASK_PX / MAX (frame.width, frame.height));
-  PalImage     *mask  = pal_image_new (MAX ((gint) (frame.width * scale), 1),
-                                       MAX ((gint) (frame.height * scale), 1), 1);
+  const gdouble scale = mask_scale (frame);
+  PalImage     *mask  = mask_new (frame);
 
   for (gint row = 0; mask && row < mask->height; row++)
     for (gint column = 0; column < mask->width; column++)

@@ -12,8 +12,8 @@
 #include "status-row.h"
 #include "viewer.h"
 
-#define WIDTH_PX     960
-#define HEIGHT_PX    600
+#define WIDTH_PX     1040
+#define HEIGHT_PX    620
 #define LOOK_DELAY_MS 150     /* between the last change and a new look at the image */
 
 /* Arguments that decide what a run looks at. */
@@ -283,20 +283,11 @@ set_running (PalDialog *dialog, GCancellable *cancellable)
 {
   GtkDialog *window = GTK_DIALOG (dialog->window);
   GtkWidget *close  = gtk_dialog_get_widget_for_response (window, GTK_RESPONSE_CANCEL);
-  GtkWidget *area   = gtk_dialog_get_content_area (window);
-  GList     *children;
 
   dialog->cancellable = cancellable;
   pal_status_row_set_running (dialog->status, cancellable != NULL);
   gtk_widget_set_sensitive (dialog->pane, cancellable == NULL);
 
-  /* The content area also holds GimpProcedureDialog's own buttons. */
-  children = gtk_container_get_children (GTK_CONTAINER (area));
-  for (GList *iter = children; iter; iter = iter->next)
-    if (iter->data != dialog->status && iter->data != dialog->message &&
-        iter->data != dialog->halves)
-      gtk_widget_set_sensitive (iter->data, cancellable == NULL);
-  g_list_free (children);
   gtk_widget_set_sensitive (gtk_widget_get_parent (close), cancellable == NULL);
 
   update_ok (dialog);
@@ -379,6 +370,31 @@ add_halves (PalDialog *dialog, GtkWidget *area)
   gtk_widget_show (dialog->halves);
 }
 
+/* GimpProcedureDialog's buttons to load and save settings take a line of their own below
+ * everything: that height is better spent on the preview. */
+static void
+move_saved_settings (PalDialog *dialog, GtkWidget *area)
+{
+  GtkWidget        *actions  = gtk_widget_get_parent (
+                                 gtk_dialog_get_widget_for_response (GTK_DIALOG (dialog->window),
+                                                                     GTK_RESPONSE_OK));
+  g_autoptr (GList) children = gtk_container_get_children (GTK_CONTAINER (area));
+
+  for (GList *iter = children; iter; iter = iter->next)
+    {
+      GtkWidget *child = iter->data;
+
+      if (child == dialog->message || child == dialog->halves || child == dialog->status ||
+          gtk_widget_is_ancestor (actions, child) || child == actions)
+        continue;
+
+      g_object_ref (child);
+      gtk_container_remove (GTK_CONTAINER (area), child);
+      pal_settings_pane_add_advanced (dialog->pane, child);
+      g_object_unref (child);
+    }
+}
+
 static void
 connect (PalDialog *dialog)
 {
@@ -412,6 +428,7 @@ dialog_init (PalDialog *dialog, GimpProcedure *procedure)
   add_halves (dialog, area);
   dialog->status = pal_status_row_new (G_CALLBACK (stop), dialog);
   gtk_box_pack_start (GTK_BOX (area), dialog->status, FALSE, FALSE, 0);
+  move_saved_settings (dialog, area);
 
   pal_status_row_set_text (dialog->status, _("Ctrl+Enter generates, Escape stops or closes"));
   connect (dialog);

@@ -11,7 +11,7 @@
 #include "seed-row.h"
 #include "words-row.h"
 
-#define WIDTH_PX 400
+#define WIDTH_PX 380
 
 typedef struct
 {
@@ -20,7 +20,7 @@ typedef struct
   GtkSizeGroup        *labels;
 
   GtkWidget *prompt, *words_row, *hint, *strength, *extend, *seed_row, *model_row;
-  GtkWidget *model_hint, *eta;
+  GtkWidget *model_hint, *eta, *advanced;
 
   PalPurpose   purpose;
   PalModelInfo defaults;        /* the numbers of the chosen model; no strings */
@@ -289,6 +289,7 @@ advanced_form (Pane *pane)
   box = gimp_prop_check_button_new (config, "karras", NULL);
   pal_form_add_plain (form, PAL_FORM_ROW, box);
   gtk_widget_show (box);
+  pane->advanced = form;
   g_object_set (form, "margin-top", 6, NULL);
 
   return form;
@@ -337,6 +338,12 @@ pal_settings_pane_new (GimpProcedureConfig *config, const PalSettingsClient *cli
 
   show_purpose (pane);
   return scroll;
+}
+
+void
+pal_settings_pane_add_advanced (GtkWidget *scroll, GtkWidget *widget)
+{
+  pal_form_add_plain (get_pane (scroll)->advanced, PAL_FORM_WHOLE, widget);
 }
 
 void

@@ -23,6 +23,10 @@ typedef struct
 GtkWidget *pal_settings_pane_new          (GimpProcedureConfig     *config,
                                            const PalSettingsClient *client);
 
+/* Adds a widget at the end of the advanced settings. */
+void       pal_settings_pane_add_advanced (GtkWidget               *pane,
+                                           GtkWidget               *widget);
+
 /* Reads the list of models and tells the client; once, when the dialog is complete. */
 void       pal_settings_pane_start        (GtkWidget               *pane);
 

@@ -16,7 +16,7 @@ typedef struct
 {
   PalStripClient client;
   GtkListStore  *store;
-  GtkWidget     *view, *stack, *apply, *keep, *discard;
+  GtkWidget     *buttons, *view, *stack, *apply, *keep, *discard;
 } Strip;
 
 static void
@@ -160,7 +160,7 @@ void
 pal_strip_add (GtkWidget *box, PalResult *result, gboolean choose)
 {
   Strip                  *strip = g_object_get_data (G_OBJECT (box), "strip");
-  g_autoptr (GdkPixbuf)   thumb = pal_thumbnail_new (result->image, SIDE_PX);
+  g_autoptr (GdkPixbuf)   thumb = pal_thumbnail_new (result->image, result->mask, SIDE_PX);
   g_autofree gchar       *label = g_strdup_printf ("%d", result->seed);
   g_autofree gchar       *plain = NULL;
   g_autofree gchar       *tip   = NULL;
@@ -184,6 +184,15 @@ pal_strip_add (GtkWidget *box, PalResult *result, gboolean choose)
   gtk_icon_view_set_cursor (GTK_ICON_VIEW (strip->view), path, NULL, FALSE);
   gtk_icon_view_select_path (GTK_ICON_VIEW (strip->view), path);
   gtk_icon_view_scroll_to_path (GTK_ICON_VIEW (strip->view), path, FALSE, 0, 0);
+}
+
+void
+pal_strip_add_tool (GtkWidget *box, GtkWidget *tool)
+{
+  Strip *strip = g_object_get_data (G_OBJECT (box), "strip");
+
+  gtk_box_pack_end (GTK_BOX (strip->buttons), tool, FALSE, FALSE, 0);
+  gtk_widget_show (tool);
 }
 
 void
@@ -252,11 +261,11 @@ pal_strip_new (const PalStripClient *client)
 {
   Strip     *strip   = g_new0 (Strip, 1);
   GtkWidget *box     = gtk_box_new (GTK_ORIENTATION_VERTICAL, 6);
-  GtkWidget *buttons = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 6);
   GtkWidget *empty   = gtk_label_new (_("Results gather here: the image stays as it is until you "
                                         "apply one"));
 
   strip->client  = *client;
+  strip->buttons = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 6);
   strip->stack   = gtk_stack_new ();
   strip->apply   = button_new (strip, _("_Apply"), _("Add the selected results to the image, "
                                                      "each as a layer with a mask (Enter)"),
@@ -270,14 +279,15 @@ pal_strip_new (const PalStripClient *client)
   gtk_label_set_line_wrap (GTK_LABEL (empty), TRUE);
   gtk_label_set_justify (GTK_LABEL (empty), GTK_JUSTIFY_CENTER);
   gtk_style_context_add_class (gtk_widget_get_style_context (empty), "dim-label");
+  gtk_stack_set_vhomogeneous (GTK_STACK (strip->stack), FALSE);
   gtk_stack_add_named (GTK_STACK (strip->stack), empty, "empty");
   gtk_stack_add_named (GTK_STACK (strip->stack), view_new (strip), "results");
 
-  gtk_box_pack_start (GTK_BOX (buttons), strip->apply, FALSE, FALSE, 0);
-  gtk_box_pack_start (GTK_BOX (buttons), strip->keep, FALSE, FALSE, 0);
-  gtk_box_pack_end (GTK_BOX (buttons), strip->discard, FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (strip->buttons), strip->apply, FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (strip->buttons), strip->keep, FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (strip->buttons), strip->discard, FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (box), strip->buttons, FALSE, FALSE, 0);
   gtk_box_pack_start (GTK_BOX (box), strip->stack, FALSE, FALSE, 0);
-  gtk_box_pack_start (GTK_BOX (box), buttons, FALSE, FALSE, 0);
   g_object_set_data_full (G_OBJECT (box), "strip", strip, free_strip);
   gtk_widget_show_all (box);
 

@@ -27,6 +27,9 @@ GtkWidget *pal_strip_new    (const PalStripClient *client);
 /* At the end; selects it when choose. */
 void       pal_strip_add    (GtkWidget *strip, PalResult *result, gboolean choose);
 
+/* Another button, at the end of the strip's own. */
+void       pal_strip_add_tool (GtkWidget *strip, GtkWidget *tool);
+
 void       pal_strip_remove (GtkWidget *strip, PalResult *result);
 
 G_END_DECLS

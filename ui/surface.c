@@ -85,12 +85,15 @@ pal_surface_new_tint (const PalImage *mask, const GdkRGBA *colour)
 }
 
 GdkPixbuf *
-pal_thumbnail_new (const PalImage *image, gint side)
+pal_thumbnail_new (const PalImage *image, const PalImage *mask, gint side)
 {
-  gint                 least  = MIN (image->width, image->height);
-  g_autoptr (PalImage) middle = pal_image_crop (image, (PalRect) { (image->width - least) / 2,
-                                                                   (image->height - least) / 2,
-                                                                   least, least });
+  const PalRect        all    = { 0, 0, image->width, image->height };
+  const PalRect        seen   = mask ? pal_image_bounds (mask) : all;
+  gint                 least  = MAX (MIN (seen.width, seen.height), 1);
+  g_autoptr (PalImage) middle = pal_image_crop (image, (PalRect) {
+                                                  seen.x + (seen.width - least) / 2,
+                                                  seen.y + (seen.height - least) / 2,
+                                                  least, least });
   g_autoptr (PalImage) small  = middle ? pal_image_resize (middle, side, side) : NULL;
   GdkPixbuf           *pixbuf = gdk_pixbuf_new (GDK_COLORSPACE_RGB, FALSE, 8, side, side);
   guchar              *to     = gdk_pixbuf_get_pixels (pixbuf);

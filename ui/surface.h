@@ -19,8 +19,9 @@ cairo_surface_t *pal_surface_new      (const PalImage *image,
 cairo_surface_t *pal_surface_new_tint (const PalImage *mask,
                                        const GdkRGBA  *colour);
 
-/* The middle of the picture, side px square. */
+/* The middle of what the mask shows of the picture (NULL = all), side px square. */
 GdkPixbuf       *pal_thumbnail_new    (const PalImage *image,
+                                       const PalImage *mask,
                                        gint            side);
 
 /* 1, 3 or 4 channels. */

@@ -4,6 +4,8 @@
 #include "viewer.h"
 
 #include <glib/gi18n-lib.h>
+#include <libgimp/gimp.h>
+#include <libgimp/gimpui.h>
 
 #include "preview.h"
 
@@ -68,11 +70,15 @@ close_toggled (GtkToggleButton *button, gpointer data)
 }
 
 static GtkWidget *
-toggle_new (Viewer *viewer, const gchar *label, const gchar *tip, GCallback toggled)
+toggle_new (Viewer *viewer, const gchar *icon, const gchar *name, const gchar *tip,
+            GCallback toggled)
 {
-  GtkWidget *button = gtk_toggle_button_new_with_mnemonic (label);
+  GtkWidget *button = gtk_toggle_button_new ();
 
+  gtk_button_set_image (GTK_BUTTON (button),
+                        gtk_image_new_from_icon_name (icon, GTK_ICON_SIZE_BUTTON));
   gtk_widget_set_tooltip_text (button, tip);
+  atk_object_set_name (gtk_widget_get_accessible (button), name);
   g_signal_connect (button, "toggled", toggled, viewer);
 
   return button;
@@ -85,8 +91,7 @@ pal_viewer_new (const PalStripClient *client, GCallback choose, gpointer data)
   PalStripClient  strip  = { result_shown, results_applied, results_discarded, seed_kept, viewer };
   GtkWidget      *box    = gtk_box_new (GTK_ORIENTATION_VERTICAL, 6);
   GtkWidget      *frame  = gtk_frame_new (NULL);
-  GtkWidget      *tools  = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 6);
-  GtkWidget      *zoom   = toggle_new (viewer, _("_Zoom to Context"),
+  GtkWidget      *zoom   = toggle_new (viewer, GIMP_ICON_ZOOM_FIT_BEST, _("Zoom to the context"),
                                        _("Show only what the model sees: the dashed frame"),
                                        G_CALLBACK (close_toggled));
 
@@ -94,8 +99,9 @@ pal_viewer_new (const PalStripClient *client, GCallback choose, gpointer data)
   viewer->preview = pal_preview_area_new ();
   viewer->state   = pal_state_page_new (choose, data);
   viewer->stack   = gtk_stack_new ();
-  viewer->before  = toggle_new (viewer, _("_Before"), _("Show the picture as it was; or hold the "
-                                                        "mouse button on the preview"),
+  viewer->before  = toggle_new (viewer, GIMP_ICON_VISIBLE, _("Before"),
+                                _("Show the picture as it was; or hold the mouse button on the "
+                                  "preview"),
                                 G_CALLBACK (before_toggled));
   viewer->strip   = pal_strip_new (&strip);
 
@@ -104,13 +110,11 @@ pal_viewer_new (const PalStripClient *client, GCallback choose, gpointer data)
   gtk_container_add (GTK_CONTAINER (frame), viewer->preview);
   gtk_stack_add_named (GTK_STACK (viewer->stack), frame, "preview");
   gtk_stack_add_named (GTK_STACK (viewer->stack), viewer->state, "state");
-  gtk_box_pack_start (GTK_BOX (tools), viewer->before, FALSE, FALSE, 0);
-  gtk_box_pack_start (GTK_BOX (tools), zoom, FALSE, FALSE, 0);
+  pal_strip_add_tool (viewer->strip, zoom);
+  pal_strip_add_tool (viewer->strip, viewer->before);
   gtk_box_pack_start (GTK_BOX (box), viewer->stack, TRUE, TRUE, 0);
-  gtk_box_pack_start (GTK_BOX (box), tools, FALSE, FALSE, 0);
   gtk_box_pack_start (GTK_BOX (box), viewer->strip, FALSE, FALSE, 0);
   g_object_set_data_full (G_OBJECT (box), "viewer", viewer, g_free);
-  gtk_widget_show_all (tools);
   gtk_widget_show_all (viewer->stack);
   gtk_widget_show (box);
 
