@@ -221,10 +221,11 @@ read_result (GimpImage *image, const gchar *path)
 GPtrArray *
 pal_history_read (GimpImage *image)
 {
-  GPtrArray            *results = g_ptr_array_new_with_free_func ((GDestroyNotify) pal_result_unref);
   g_autofree gchar     *folder  = image_folder (image);
   g_autoptr (GPtrArray) files   = list_files (folder);
+  GPtrArray            *results;
 
+  results = g_ptr_array_new_with_free_func ((GDestroyNotify) pal_result_unref);
   for (guint i = MIN (files->len, MOST_SHOWN); i-- > 0;)
     {
       PalResult *result = read_result (image, ((File *) files->pdata[i])->path);

@@ -225,7 +225,7 @@ GPtrArray *
 pal_run_compute (PalRun *run, GimpProcedureConfig *config, const PalRunClient *client,
                  GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func ((GDestroyNotify) pal_result_unref);
+  g_autoptr (GPtrArray) results = NULL;
   g_auto (Plan)         plan    = { 0 };
   gint                  first;
 
@@ -237,6 +237,7 @@ pal_run_compute (PalRun *run, GimpProcedureConfig *config, const PalRunClient *c
   if (first < 0)
     first = g_random_int_range (0, G_MAXINT - plan.settings.count);
 
+  results         = g_ptr_array_new_with_free_func ((GDestroyNotify) pal_result_unref);
   run->client     = client;
   run->n_variants = plan.settings.count;
   for (run->variant = 0; run->variant < run->n_variants; run->variant++)

@@ -172,6 +172,9 @@ draw (GtkWidget *area, cairo_t *cr, gpointer data)
   gboolean before  = preview->before || preview->pressed;
   View     view;
 
+  gtk_render_background (gtk_widget_get_style_context (area), cr, 0, 0,
+                         gtk_widget_get_allocated_width (area),
+                         gtk_widget_get_allocated_height (area));
   if (! preview->scene)
     return GDK_EVENT_PROPAGATE;
 

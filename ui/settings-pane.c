@@ -332,6 +332,7 @@ pal_settings_pane_new (GimpProcedureConfig *config, const PalSettingsClient *cli
                                   GTK_POLICY_AUTOMATIC);
   gtk_scrolled_window_set_overlay_scrolling (GTK_SCROLLED_WINDOW (scroll), FALSE);
   gtk_widget_set_size_request (scroll, WIDTH_PX, -1);
+  gtk_widget_set_hexpand (scroll, FALSE);
   gtk_container_add (GTK_CONTAINER (scroll), content);
   follow_focus (GTK_CONTAINER (content), scroll);
   gtk_widget_show (scroll);

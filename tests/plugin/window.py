@@ -7,8 +7,8 @@ import subprocess
 import threading
 import time
 
-from gimptest import (CANCEL, FILL, GENERATE, MODEL, OK, RESTYLE, SCRATCH, Gimp, add_layer, call,
-                      case, new_image, projection, soft_selection, state)
+from gimptest import (CANCEL, EXTEND, FILL, GENERATE, MODEL, OK, RESTYLE, SCRATCH, Gimp, add_layer,
+                      call, case, new_image, pixels, projection, soft_selection, state)
 
 PATIENCE = 120  # seconds that something may take on a busy machine
 
@@ -59,6 +59,18 @@ class Dialog:
     def finish(self):
         wait(lambda: not self.running(), "end of the run")
         time.sleep(0.3)
+
+    def generate(self):
+        self.start()
+        self.finish()
+
+    def to_strip(self, *keys):
+        """Moves the focus from the prompt, which has it, back to the results, and presses keys."""
+        self.keys("alt+p", "shift+Tab", *keys)
+
+    def apply(self):
+        self.keys("alt+a")
+        time.sleep(0.5)
 
 
 def interactive(name, image, layer, hands, **arguments):
@@ -127,7 +139,7 @@ def stop():
             time.sleep(0.5)
             dialog.keys(key)
             dialog.finish()
-            assert dialog.title() == "Fill Selection", dialog.title()
+            assert dialog.title() == "Fill the selection", dialog.title()
             dialog.keys("Escape")
 
         status, new, _, _ = interactive(FILL, image, layer, hands, steps=1000,
@@ -137,17 +149,19 @@ def stop():
 
 
 @case
-def run_and_close():
-    """Ctrl+Enter runs with the typed prompt; the dialog stays for another run"""
+def run_and_apply():
+    """Ctrl+Enter runs with the typed prompt and leaves the image alone until Apply is pressed"""
     image, layer = picture()
+    before = state(image)
 
     def hands(dialog):
         dialog.type("first words")
-        dialog.start()
-        dialog.finish()
+        dialog.generate()
+        assert state(image) == before, "the image changed"
+        dialog.apply()
         dialog.type("other words")
-        dialog.start()
-        dialog.finish()
+        dialog.generate()
+        dialog.apply()
         dialog.keys("Escape")
 
     status, new, seed, _ = interactive(RESTYLE, image, layer, hands, steps=60)
@@ -158,21 +172,105 @@ def run_and_close():
 
 
 @case
+def not_applied():
+    """Closed without Apply: the image is as it was, and the results are there the next time"""
+    image, layer = picture()
+    before = state(image)
+
+    def hands(dialog):
+        dialog.type("to be kept")
+        dialog.generate()
+        dialog.keys("Escape")
+
+    status, _, _, _ = interactive(FILL, image, layer, hands, steps=60, seed=5)
+    assert status == CANCEL and state(image) == before
+
+    def hands_again(dialog):
+        dialog.to_strip("Home", "space", "Return")
+        dialog.keys("Escape")
+
+    status, new, _, message = interactive(FILL, image, layer, hands_again)
+    assert status == OK, message
+    assert new.get_name() == "to be kept (seed 5)", new.get_name()
+    assert not any(pixels(new.get_mask(), "Y u8")[:100]), "the mask was lost"
+
+
+@case
+def second_of_three():
+    """Three variants, and the second applied: one layer, its seed"""
+    image, layer = picture()
+
+    def hands(dialog):
+        dialog.type("choose")
+        dialog.generate()
+        dialog.to_strip("End", "Left")
+        dialog.keys("Return", "Escape")
+
+    status, new, seed, message = interactive(FILL, image, layer, hands, steps=60, seed=20, count=3)
+    assert status == OK, message
+    assert seed == 21 and new.get_name() == "choose (seed 21)"
+    assert len(image.get_layers()) == 2
+
+
+@case
+def group():
+    """Several results applied are a group that is named by their seeds"""
+    image, layer = picture()
+
+    def hands(dialog):
+        dialog.type("all")
+        dialog.generate()
+        dialog.to_strip("ctrl+a")
+        dialog.apply()
+        dialog.keys("Escape")
+
+    status, _, _, message = interactive(FILL, image, layer, hands, steps=60, seed=30, count=2)
+    assert status == OK, message
+    group, source = image.get_layers()
+    assert source.get_id() == layer.get_id() and group.is_group()
+    assert group.get_name() == "Fill the selection (seeds 30, 31)", group.get_name()
+    assert [item.get_visible() for item in group.get_children()] == [True, False]
+
+
+@case
+def keep_seed():
+    """The seed is kept and the prompt changed: the same seed, other words"""
+    image, layer = picture()
+
+    def hands(dialog):
+        dialog.type("one thing")
+        dialog.generate()
+        dialog.keys("alt+k")
+        xdotool("type", "another thing")
+        dialog.generate()
+        dialog.to_strip("ctrl+a")
+        dialog.apply()
+        dialog.keys("Escape")
+
+    status, _, _, message = interactive(FILL, image, layer, hands, steps=60)
+    assert status == OK, message
+    names = [item.get_name() for item in image.get_layers()[0].get_children()]
+    seeds = {name.rsplit("(", 1)[1] for name in names}
+    assert len(seeds) == 1 and {name.split(" (")[0] for name in names} == {
+        "one thing", "another thing"}, names
+
+
+@case
 def stop_after_success():
     """A run that is stopped after another one succeeded adds nothing"""
     image, layer = picture()
 
     def hands(dialog):
         dialog.type("kept")
-        dialog.start()
-        dialog.finish()
+        dialog.generate()
+        dialog.apply()
         dialog.start()
         dialog.keys("Escape")
         dialog.finish()
         dialog.keys("Escape")
 
     status, _, _, _ = interactive(GENERATE, image, layer, hands, steps=300)
-    assert status == OK and 2 <= len(image.get_layers()) <= 3
+    assert status == OK and len(image.get_layers()) == 2
 
 
 @case
@@ -194,8 +292,8 @@ def known_words():
         # the prompt's place as it is not understood; the third joins it; another word does not.
         dialog.keys("Tab", "Return", "Tab", "Right", "Return")
         dialog.keys("Right", "Return", "Left", "Left", "space", "Right", "Right", "Return")
-        dialog.start()
-        dialog.finish()
+        dialog.generate()
+        dialog.apply()
         dialog.keys("Escape")
 
     status, new, _, message = interactive(FILL, image, layer, hands, steps=60, model=str(folder))
@@ -210,8 +308,8 @@ def last_values():
 
     def hands(dialog):
         dialog.type("words to remember")
-        dialog.start()
-        dialog.finish()
+        dialog.generate()
+        dialog.apply()
         dialog.keys("Escape")
 
     status, _, _, message = interactive(FILL, image, layer, hands, steps=60, seed=9)
@@ -223,12 +321,13 @@ def last_values():
 
 @case
 def undo():
-    """One undo takes the whole result back, of one layer and of several"""
-    for count in (1, 3):
+    """One undo takes the whole result back: of one layer, of several, of a grown canvas"""
+    for name, count, more in ((FILL, 1, {}), (FILL, 3, {}), (EXTEND, 1, {"extend_left": 40})):
         image, layer = picture()
         before = projection(image)
         display = Gimp.Display.new(image)
-        status, _, _, message = call(FILL, image, [layer], prompt="x", steps=2, count=count)
+        status, _, _, message = call(name, image, [layer], prompt="x", steps=2, count=count,
+                                     **more)
         assert status == OK, message
         assert len(image.get_layers()) == 1 + count and projection(image) != before
         window = wait(lambda: xdotool("search", "--onlyvisible", "--name", "GIMP$"), "window")
@@ -237,5 +336,5 @@ def undo():
         xdotool("key", "ctrl+z")
         # The key is GIMP's, which handles it only while it waits for us.
         wait(lambda im=image: len(im.get_layers()) == 1, "undo")
-        assert projection(image) == before
+        assert projection(image) == before and image.get_width() == 320
         display.delete()
