@@ -174,6 +174,19 @@ init_ui (GError **error)
   return TRUE;
 }
 
+/* A number to begin with: half as wide again. */
+static void
+propose_growth (GimpProcedureConfig *config, GimpImage *image)
+{
+  gint quarter = MAX (gimp_image_get_width (image) / 4 / 8 * 8, 8);
+  gint left, right, top, bottom;
+
+  g_object_get (config, "extend-left", &left, "extend-right", &right, "extend-top", &top,
+                "extend-bottom", &bottom, NULL);
+  if (left + right + top + bottom == 0)
+    g_object_set (config, "extend-left", quarter, "extend-right", quarter, NULL);
+}
+
 static gboolean
 run_dialog (PalRun *run, const PalPurposeInfo *purpose, GimpProcedure *procedure,
             GimpProcedureConfig *config, GError **error)
@@ -183,6 +196,7 @@ run_dialog (PalRun *run, const PalPurposeInfo *purpose, GimpProcedure *procedure
 
   /* The last dialog may have been left at another purpose; a menu entry means its own. */
   g_object_set (config, "purpose", purpose->id, NULL);
+  propose_growth (config, pal_run_image (run));
   if (pal_dialog_run (procedure, config, &dialog_client, run))
     return TRUE;
 

@@ -191,9 +191,11 @@ extend_form (Pane *pane)
   for (guint i = 0; i < G_N_ELEMENTS (sides); i++)
     {
       g_autofree gchar *argument = g_strconcat ("extend-", sides[i], NULL);
+      GtkWidget        *spin     = gimp_prop_spin_button_new (G_OBJECT (pane->config), argument, 8,
+                                                              64, 0);
 
-      add_widget (pane, form, i % 2 ? PAL_FORM_RIGHT : PAL_FORM_LEFT, argument,
-                  gimp_prop_spin_button_new (G_OBJECT (pane->config), argument, 8, 64, 0));
+      gtk_entry_set_width_chars (GTK_ENTRY (spin), 4);
+      add_widget (pane, form, i % 2 ? PAL_FORM_RIGHT : PAL_FORM_LEFT, argument, spin);
     }
 
   return form;
@@ -221,19 +223,24 @@ prompt_box (Pane *pane)
 }
 
 static GtkWidget *
-main_form (Pane *pane)
+purpose_form (Pane *pane)
 {
-  GObject   *config = G_OBJECT (pane->config);
-  GtkWidget *form   = pal_form_new (pane->labels);
-  GtkWidget *focus;
+  GtkWidget *form = pal_form_new (pane->labels);
 
   pane->hint = pal_hint_new ();
   add_widget (pane, form, PAL_FORM_ROW, "purpose",
-              gimp_prop_choice_combo_box_new (config, "purpose"));
+              gimp_prop_choice_combo_box_new (G_OBJECT (pane->config), "purpose"));
   pal_form_add_plain (form, PAL_FORM_ROW, pane->hint);
   gtk_widget_show (pane->hint);
-  pane->extend = extend_form (pane);
-  pal_form_add_plain (form, PAL_FORM_WHOLE, pane->extend);
+
+  return form;
+}
+
+static GtkWidget *
+run_form (Pane *pane)
+{
+  GtkWidget *form = pal_form_new (pane->labels);
+  GtkWidget *focus;
 
   pane->strength = pal_slider_new (pane->config, "strength", 0.05, 1.0, 0.01, 2);
   add_widget (pane, form, PAL_FORM_ROW, "strength", pane->strength);
@@ -321,7 +328,9 @@ pal_settings_pane_new (GimpProcedureConfig *config, const PalSettingsClient *cli
 
   gtk_container_add (GTK_CONTAINER (advanced), advanced_form (pane));
   gtk_box_pack_start (GTK_BOX (content), prompt_box (pane), FALSE, FALSE, 0);
-  gtk_box_pack_start (GTK_BOX (content), main_form (pane), FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (content), purpose_form (pane), FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (content), pane->extend = extend_form (pane), FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (content), run_form (pane), FALSE, FALSE, 0);
   gtk_box_pack_start (GTK_BOX (content), machine_form (pane), FALSE, FALSE, 0);
   gtk_box_pack_start (GTK_BOX (content), advanced, FALSE, FALSE, 0);
   gtk_widget_set_margin_end (content, 12);
