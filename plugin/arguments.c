@@ -138,9 +138,8 @@ static const Argument arguments[] = {
                       "empty takes the fastest") }
 };
 
-/* text: the default of a string or a choice. */
 static void
-add_argument (GimpProcedure *procedure, const Argument *a, const gchar *text)
+add_argument (GimpProcedure *procedure, const Argument *a)
 {
   const gchar *nick  = _(a->nick);
   const gchar *blurb = _(a->blurb);
@@ -148,7 +147,7 @@ add_argument (GimpProcedure *procedure, const Argument *a, const gchar *text)
   switch (a->kind)
     {
     case ARGUMENT_STRING:
-      gimp_procedure_add_string_argument (procedure, a->name, nick, blurb, text,
+      gimp_procedure_add_string_argument (procedure, a->name, nick, blurb, a->text,
                                           G_PARAM_READWRITE);
       break;
     case ARGUMENT_DOUBLE:
@@ -165,7 +164,7 @@ add_argument (GimpProcedure *procedure, const Argument *a, const gchar *text)
       break;
     case ARGUMENT_CHOICE:
       gimp_procedure_add_choice_argument (procedure, a->name, nick, blurb, a->choice (),
-                                          text, G_PARAM_READWRITE);
+                                          a->text, G_PARAM_READWRITE);
       break;
     }
 }
@@ -173,10 +172,19 @@ add_argument (GimpProcedure *procedure, const Argument *a, const gchar *text)
 void
 pal_arguments_add (GimpProcedure *procedure, PalPurpose purpose)
 {
-  /* The first one is the purpose, whose default makes the procedure what it is. */
-  add_argument (procedure, &arguments[0], pal_purpose_info (purpose)->id);
-  for (guint i = 1; i < G_N_ELEMENTS (arguments); i++)
-    add_argument (procedure, &arguments[i], arguments[i].text);
+  const PalPurposeInfo *info = pal_purpose_info (purpose);
+
+  for (guint i = 0; i < G_N_ELEMENTS (arguments); i++)
+    {
+      Argument argument = arguments[i];
+
+      /* Defaults that make the procedure what it is. */
+      if (g_str_equal (argument.name, "purpose"))
+        argument.text = info->id;
+      else if (g_str_equal (argument.name, "count"))
+        argument.value = info->count;
+      add_argument (procedure, &argument);
+    }
 
   gimp_procedure_add_layer_return_value (procedure, "layer", _("Layer"),
                                          _("The new layer; of several, the lowest: the others "

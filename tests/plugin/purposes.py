@@ -16,8 +16,8 @@ def named():
     """A procedure is its purpose: the argument's default says so, and another value wins"""
     ids = ("fill", "restyle", "create", "remove", "replace", "extend", "refine", "variants")
     for name, purpose in zip(NAMES, ids):
-        spec = Gimp.get_pdb().lookup_procedure(name).find_argument("purpose")
-        assert spec.get_default() == purpose, f"{name}: {spec.get_default()}"
+        config = Gimp.get_pdb().lookup_procedure(name).create_config()
+        assert config.get_property("purpose") == purpose, name
     image, layer = picture()
     filled, _ = run(FILL, image, layer, purpose="remove")
     removed, _ = run(REMOVE, image, layer)
