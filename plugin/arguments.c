@@ -25,6 +25,7 @@ typedef struct
 } Argument;
 
 #define MOST_GROWTH_PX 8192
+#define MOST_EDGE_PX   256
 
 static GimpChoice *
 purpose_choice (void)
@@ -88,6 +89,8 @@ region_choice (void)
                                       NULL);
 }
 
+/* Those of the advanced settings have no mnemonics: GTK takes a letter for one of them too,
+ * when it means a button and they are hidden. */
 static const Argument arguments[] = {
   { "purpose", ARGUMENT_CHOICE, 0, 0, 0, purpose_choice, "fill",
     N_("P_urpose"), N_("What to do with the image: each purpose brings its own strength, "
@@ -95,41 +98,45 @@ static const Argument arguments[] = {
   { "prompt", ARGUMENT_STRING, 0, 0, 0, NULL, "",
     N_("_Prompt"), N_("What the picture should show, in words") },
   { "negative-prompt", ARGUMENT_STRING, 0, 0, 0, NULL, "",
-    N_("_Negative prompt"), N_("What the picture should not show, in words") },
+    N_("Negative prompt"), N_("What the picture should not show, in words") },
   { "strength", ARGUMENT_DOUBLE, 0, 1, 0, NULL, NULL,
     N_("S_trength"), N_("How far the result may move away from the layer: near 0 keeps it, "
                         "1 ignores it; 0 takes the model's default") },
   { "steps", ARGUMENT_INT, 0, 1000, 0, NULL, NULL,
-    N_("St_eps"), N_("Number of sampling steps; more take longer; 0 takes the model's default") },
+    N_("Steps"), N_("Number of sampling steps; more take longer; 0 takes the model's default") },
   { "guidance", ARGUMENT_DOUBLE, 0, 50, 0, NULL, NULL,
-    N_("G_uidance"), N_("How strictly the prompt is followed; values up to 1 ignore the negative "
+    N_("Guidance"), N_("How strictly the prompt is followed; values up to 1 ignore the negative "
                         "prompt and take half the time; 0 takes the model's default") },
   { "sampler", ARGUMENT_CHOICE, 0, 0, 0, sampler_choice, "default",
-    N_("S_ampler"), N_("The method that turns noise into a picture") },
+    N_("Sampler"), N_("The method that turns noise into a picture") },
   { "karras", ARGUMENT_BOOLEAN, 0, 0, FALSE, NULL, NULL,
-    N_("_Karras noise schedule"), N_("Spend more of the steps on small details") },
+    N_("Karras noise schedule"), N_("Spend more of the steps on small details") },
   { "eta", ARGUMENT_DOUBLE, 0, 1, 0, NULL, NULL,
-    N_("_Fresh noise"), N_("Share of new noise at each step (eta), for the DDIM sampler alone") },
+    N_("Fresh noise"), N_("Share of new noise at each step (eta), for the DDIM sampler alone") },
   { "seed", ARGUMENT_INT, -1, G_MAXINT, -1, NULL, NULL,
-    N_("See_d"), N_("The same seed and settings give the same picture; -1 draws one") },
+    N_("Se_ed"), N_("The same seed and settings give the same picture; -1 draws one") },
   { "random", ARGUMENT_CHOICE, 0, 0, 0, random_choice, "torch",
-    N_("Random num_bers"), N_("Which generator the seed starts, to repeat the results of other "
+    N_("Random numbers"), N_("Which generator the seed starts, to repeat the results of other "
                               "programs: torch on a CPU, or Philox as on a GPU") },
   { "count", ARGUMENT_INT, 1, 16, 1, NULL, NULL,
-    N_("Variant_s"), N_("How many results to make, each with the next seed") },
+    N_("Varia_nts"), N_("How many results to make, each with the next seed") },
   { "region", ARGUMENT_CHOICE, 0, 0, 0, region_choice, "selection",
-    N_("Regi_on"), N_("Which part to change: the selection (the whole layer where there is "
+    N_("Region"), N_("Which part to change: the selection (the whole layer where there is "
                       "none), or the layer's mask, which then goes before any selection") },
+  { "grow", ARGUMENT_INT, 0, MOST_EDGE_PX, 0, NULL, NULL,
+    N_("Grow"), N_("Pixels by which the region is made larger on all sides") },
+  { "feather", ARGUMENT_INT, 0, MOST_EDGE_PX, 0, NULL, NULL,
+    N_("Feather"), N_("Pixels over which the region's edge is made soft") },
   { "prefill", ARGUMENT_CHOICE, 0, 0, 0, prefill_choice, "default",
-    N_("Start _from"), N_("What stands in the region before a run of less than full strength") },
+    N_("Start from"), N_("What stands in the region before a run of less than full strength") },
   { "extend-left", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
-    N_("_Left"), N_("Pixels that the canvas grows by at its left, to extend it") },
+    N_("Left"), N_("Pixels that the canvas grows by at its left, to extend it") },
   { "extend-right", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
-    N_("Ri_ght"), N_("Pixels that the canvas grows by at its right, to extend it") },
+    N_("Right"), N_("Pixels that the canvas grows by at its right, to extend it") },
   { "extend-top", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
-    N_("_Top"), N_("Pixels that the canvas grows by at its top, to extend it") },
+    N_("Top"), N_("Pixels that the canvas grows by at its top, to extend it") },
   { "extend-bottom", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
-    N_("_Bottom"), N_("Pixels that the canvas grows by at its bottom, to extend it") },
+    N_("Bottom"), N_("Pixels that the canvas grows by at its bottom, to extend it") },
   { "model", ARGUMENT_STRING, 0, 0, 0, NULL, "",
     N_("_Model"), N_("Folder of the model, or the name of an installed one; empty takes the "
                      "default model") },
@@ -217,6 +224,8 @@ pal_settings_read (PalSettings *settings, GimpProcedureConfig *config)
                 "count", &settings->count,
                 "model", &settings->model,
                 "device", &settings->device,
+                "grow", &settings->edge.grow_px,
+                "feather", &settings->edge.feather_px,
                 "extend-left", &growth.left, "extend-right", &growth.right,
                 "extend-top", &growth.top, "extend-bottom", &growth.bottom,
                 NULL);

@@ -7,6 +7,7 @@
 #include <libgimp/gimp.h>
 
 #include "purpose.h"
+#include "soften.h"
 
 G_BEGIN_DECLS
 
@@ -27,6 +28,7 @@ typedef struct
 {
   PalPurpose    purpose;
   PalPrefill    prefill;
+  PalEdge       edge;
   PalGrowth     growth;         /* all 0 unless the purpose grows the canvas */
   gchar        *prompt, *negative_prompt;
   gchar        *sampler;        /* id, NULL = the model's */

@@ -142,6 +142,16 @@ read_image (GeglBuffer *buffer, gint channels, GError **error)
   return image;
 }
 
+static GeglBuffer *
+mask_buffer (const PalImage *mask)
+{
+  GeglBuffer *buffer = gegl_buffer_new (GEGL_RECTANGLE (0, 0, mask->width, mask->height),
+                                        babl_format ("Y float"));
+
+  gegl_buffer_set (buffer, NULL, 0, babl_format ("Y float"), mask->data, GEGL_AUTO_ROWSTRIDE);
+  return buffer;
+}
+
 /* region *= mask, both of one size. */
 static void
 multiply_mask (GeglBuffer *region, GeglBuffer *mask)
@@ -343,10 +353,42 @@ capture_canvas (PalCapture *capture, const PalSettings *settings, GError **error
   if (! capture->source || ! capture->mask)
     return out_of_memory (error, r.width, r.height);
 
-  capture->region = gegl_buffer_new (GEGL_RECTANGLE (0, 0, r.width, r.height),
-                                     babl_format ("Y float"));
-  gegl_buffer_set (capture->region, NULL, 0, babl_format ("Y float"), capture->mask->data,
-                   GEGL_AUTO_ROWSTRIDE);
+  capture->region = mask_buffer (capture->mask);
+  return TRUE;
+}
+
+/* Room for a grown and softened edge, within the area. */
+static void
+widen_bounds (PalRect *bounds, PalRect area, PalEdge edge)
+{
+  const gint reach  = pal_edge_reach (edge);
+  const gint right  = MIN (bounds->x + bounds->width + reach, area.width);
+  const gint bottom = MIN (bounds->y + bounds->height + reach, area.height);
+
+  bounds->x      = MAX (bounds->x - reach, 0);
+  bounds->y      = MAX (bounds->y - reach, 0);
+  bounds->width  = right - bounds->x;
+  bounds->height = bottom - bounds->y;
+}
+
+/* The region as it was selected stays in its own format; one with another edge is float. */
+static gboolean
+read_mask (PalCapture *capture, PalEdge edge, GError **error)
+{
+  if (! capture->region)
+    return TRUE;
+
+  capture->mask = read_image (capture->region, 1, error);
+  if (! capture->mask)
+    return FALSE;
+  if (pal_edge_reach (edge) == 0)
+    return TRUE;
+
+  if (! pal_edge_apply (edge, capture->mask, 1.0))
+    return out_of_memory (error, capture->mask->width, capture->mask->height);
+
+  g_object_unref (capture->region);
+  capture->region = mask_buffer (capture->mask);
   return TRUE;
 }
 
@@ -366,6 +408,7 @@ pal_capture_place (GimpImage *image, GimpLayer *layer, const PalSettings *settin
   if (! find_bounds (image, layer, settings, &area, bounds, error))
     return FALSE;
 
+  widen_bounds (bounds, area, settings->edge);
   *context = purpose->intent == PAL_GENERATE ? *bounds :
              pal_context_rect (info, purpose->intent, settings->strength, area.width, area.height,
                                *bounds);
@@ -395,13 +438,14 @@ capture_layer (PalCapture *capture, const PalSettings *settings, const PalModelI
       ! shrink_bounds (capture, settings->region, own_mask, area, &bounds, error))
     return FALSE;
 
+  widen_bounds (&bounds, area, settings->edge);
   context = intent == PAL_GENERATE ? bounds :
             pal_context_rect (info, intent, settings->strength, area.width, area.height, bounds);
   capture->rect = (PalRect) { area.x + context.x, area.y + context.y, context.width,
                               context.height };
   read_region (capture, settings->region, own_mask);
 
-  if (capture->region && ! (capture->mask = read_image (capture->region, 1, error)))
+  if (! read_mask (capture, settings->edge, error))
     return FALSE;
   if (intent == PAL_GENERATE)
     return TRUE;
@@ -442,13 +486,7 @@ pal_capture_new_kept (GimpImage *image, PalRect rect, const PalImage *mask, gboo
   capture->image = image;
   capture->rect  = rect;
   capture->grows = grows;
-  if (mask)
-    {
-      capture->region = gegl_buffer_new (GEGL_RECTANGLE (0, 0, mask->width, mask->height),
-                                         babl_format ("Y float"));
-      gegl_buffer_set (capture->region, NULL, 0, babl_format ("Y float"), mask->data,
-                       GEGL_AUTO_ROWSTRIDE);
-    }
+  capture->region = mask ? mask_buffer (mask) : NULL;
 
   return capture;
 }

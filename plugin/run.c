@@ -284,6 +284,22 @@ layer_name (const gchar *prompt, gint seed)
   return g_strdup_printf (_("%s (seed %d)"), line, seed);
 }
 
+/* How the layer was made, in the image's file and through undo and redo. */
+static void
+attach_recipe (GimpLayer *layer, const gchar *recipe)
+{
+  GimpParasite *parasite;
+
+  if (! recipe)
+    return;
+
+  parasite = gimp_parasite_new (PAL_RECIPE_PARASITE,
+                                GIMP_PARASITE_PERSISTENT | GIMP_PARASITE_UNDOABLE,
+                                (guint32) strlen (recipe) + 1, recipe);
+  gimp_item_attach_parasite (GIMP_ITEM (layer), parasite);
+  gimp_parasite_free (parasite);
+}
+
 /* Everything between the first layer and the image happens at once, so that a plug-in
  * stopped or killed while computing leaves nothing in GIMP. */
 static GPtrArray *
@@ -303,6 +319,7 @@ make_layers (GPtrArray *results, GError **error)
             gimp_item_delete (layers->pdata[j]);
           return NULL;
         }
+      attach_recipe (layer, result->recipe);
       g_ptr_array_add (layers, layer);
     }
 

@@ -10,6 +10,9 @@
 
 G_BEGIN_DECLS
 
+/* On each layer that is added: its recipe, as text with a NUL; see pal_recipe_parse (). */
+#define PAL_RECIPE_PARASITE "palimpsest-recipe"
+
 typedef struct _PalRun PalRun;
 
 typedef struct

@@ -129,6 +129,8 @@ pal_scene_new (GimpImage *image, GimpLayer *layer, const PalSettings *settings,
     {
       scene->canvas = scene->image;
       scene->mask   = region_mask (image, layer, settings, scene->frame);
+      if (scene->mask && ! pal_edge_apply (settings->edge, scene->mask, mask_scale (scene->frame)))
+        g_clear_pointer (&scene->mask, pal_image_free);
     }
 
   return g_steal_pointer (&scene);

@@ -287,6 +287,10 @@ advanced_form (Pane *pane)
               gimp_prop_choice_combo_box_new (config, "prefill"));
   add_widget (pane, form, PAL_FORM_ROW, "region",
               gimp_prop_choice_combo_box_new (config, "region"));
+  add_widget (pane, form, PAL_FORM_LEFT, "grow",
+              pal_slider_new (pane->config, "grow", 0, 64, 1, 0));
+  add_widget (pane, form, PAL_FORM_RIGHT, "feather",
+              pal_slider_new (pane->config, "feather", 0, 64, 1, 0));
   add_widget (pane, form, PAL_FORM_ROW, "sampler",
               gimp_prop_choice_combo_box_new (config, "sampler"));
   pane->eta = pal_slider_new (pane->config, "eta", 0.0, 1.0, 0.01, 2);

@@ -105,6 +105,27 @@ def replace_ignores():
 
 
 @case
+def edge():
+    """M6: the region grows and its edge softens by the pixels asked for, and no further"""
+    image = new_image()
+    layer = add_layer(image)
+    image.select_rectangle(Gimp.ChannelOps.REPLACE, 40, 30, 64, 48)
+
+    def row(**arguments):
+        new, _ = run(FILL, image, layer, **arguments)
+        _, x, y = new.get_offsets()
+        line = pixels(new.get_mask(), "Y u8", rect(0, 54 - y, new.get_width(), 1))
+        return {x + place: value for place, value in enumerate(line) if value}
+
+    assert row() == {x: 255 for x in range(40, 104)}
+    assert row(grow=6) == {x: 255 for x in range(34, 110)}
+    soft = row(feather=8)
+    values = [soft.get(x, 0) for x in range(30, 72)]
+    assert values == sorted(values) and len(set(values)) > 8
+    assert min(soft) >= 40 - 16 and soft[72] == 255
+
+
+@case
 def variants():
     """Variants: several results, none like another"""
     image, layer = picture()

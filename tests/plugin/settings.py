@@ -7,7 +7,7 @@ from gimptest import (EXTEND, FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH
                       call, case, new_image, pixels, run, soft_selection)
 
 ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "karras", "eta", "seed",
-       "random", "count", "model", "device", "strength", "region", "purpose", "prefill",
+       "random", "count", "model", "device", "strength", "region", "purpose", "prefill", "grow", "feather",
        "extend-left", "extend-right", "extend-top", "extend-bottom")
 MORE = {EXTEND: {"extend_right": 40}}   # what a purpose can't do without
 
@@ -120,6 +120,16 @@ def prompt_in_name():
     assert len(new.get_name()) < 90 and "(seed 4)" in new.get_name()
     status = call(FILL, image, [layer], prompt="", steps=1)[0]
     assert status == OK
+
+
+@case
+def recipe():
+    """E9: the layer keeps how it was made"""
+    image, layer = picture()
+    new, _ = run(FILL, image, layer, prompt="a lake", seed=3)
+    text = bytes(new.get_parasite("palimpsest-recipe").get_data()).rstrip(b"\0").decode()
+    assert text.startswith("a lake\n") and "Seed: 3," in text, text
+    assert new.get_parasite("palimpsest-recipe").is_persistent()
 
 
 @case
