@@ -7,8 +7,8 @@ from gimptest import (EXTEND, FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH
                       call, case, new_image, pixels, run, soft_selection)
 
 ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "karras", "eta", "seed",
-       "random", "count", "model", "device", "strength", "region", "purpose", "prefill", "grow", "feather",
-       "extend-left", "extend-right", "extend-top", "extend-bottom")
+       "random", "count", "model", "device", "strength", "region", "purpose", "prefill", "grow",
+       "feather", "extend-left", "extend-right", "extend-top", "extend-bottom")
 MORE = {EXTEND: {"extend_right": 40}}   # what a purpose can't do without
 
 
