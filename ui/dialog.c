@@ -18,7 +18,8 @@
 
 /* Arguments that decide what a run looks at. */
 static const gchar *const look_arguments[] = {
-  "purpose", "region", "strength", "grow", "feather", "extend-left", "extend-right", "extend-top", "extend-bottom"
+  "purpose", "region", "strength", "grow", "feather",
+  "extend-left", "extend-right", "extend-top", "extend-bottom"
 };
 
 struct _PalDialog

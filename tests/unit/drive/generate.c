@@ -207,8 +207,8 @@ test_preview (void)
   g_autoptr (PalImage) small   = NULL;
   g_autoptr (GError)   error   = NULL;
   Forming              forming = { 0 };
-  PalRequest           r       = { .intent = PAL_RESTYLE, .prompt = "sepia", .steps = 1, .guidance = 1, .seed = 3,
-                                   .sampler = "euler" };
+  PalRequest           r       = { .intent = PAL_RESTYLE, .prompt = "sepia", .steps = 1,
+                                   .guidance = 1, .seed = 3, .sampler = "euler" };
 
   if (lacks_device ())
     return;
