@@ -134,6 +134,25 @@ key_pressed (GtkWidget *view, GdkEventKey *event, gpointer data)
   return GDK_EVENT_PROPAGATE;
 }
 
+/* Before the parts go: they would tell of a selection that changes. */
+static void
+strip_destroyed (GtkWidget *box, gpointer data)
+{
+  Strip        *strip = data;
+  GtkTreeModel *model = GTK_TREE_MODEL (strip->store);
+  GtkTreeIter   iter;
+
+  if (! strip->view)
+    return;
+
+  g_signal_handlers_disconnect_by_data (strip->view, strip);
+  strip->view = NULL;
+  for (gboolean more = gtk_tree_model_get_iter_first (model, &iter); more;
+       more = gtk_tree_model_iter_next (model, &iter))
+    pal_result_unref (get_result (strip, &iter));
+  gtk_list_store_clear (strip->store);
+}
+
 static gboolean
 find (Strip *strip, PalResult *result, GtkTreeIter *iter)
 {
@@ -289,6 +308,7 @@ pal_strip_new (const PalStripClient *client)
   gtk_box_pack_start (GTK_BOX (box), strip->buttons, FALSE, FALSE, 0);
   gtk_box_pack_start (GTK_BOX (box), strip->stack, FALSE, FALSE, 0);
   g_object_set_data_full (G_OBJECT (box), "strip", strip, free_strip);
+  g_signal_connect (box, "destroy", G_CALLBACK (strip_destroyed), strip);
   gtk_widget_show_all (box);
 
   return box;

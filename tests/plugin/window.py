@@ -45,7 +45,8 @@ class Dialog:
             time.sleep(0.1)
 
     def type(self, text):
-        self.keys("ctrl+a")
+        """Into the prompt, instead of what it held."""
+        self.keys("alt+p", "ctrl+a")
         xdotool("type", text)
         time.sleep(0.3)
 
@@ -164,7 +165,7 @@ def run_and_apply():
 
     status, new, seed, _ = interactive(RESTYLE, image, layer, hands, steps=30)
     names = [item.get_name() for item in image.get_layers()]
-    assert status == OK and new.get_name() == names[0]
+    assert status == OK and new.get_name() == names[0], (status, names)
     assert names[0] == f"other words (seed {seed})", names
     assert names[1].startswith("first words (seed ") and len(names) == 3
 
@@ -181,7 +182,8 @@ def not_applied():
         dialog.keys("Escape")
 
     status, _, _, _ = interactive(FILL, image, layer, hands, steps=30, seed=5)
-    assert status == CANCEL and state(image) == before
+    assert status == CANCEL, status
+    assert state(image) == before, "the image changed"
 
     def hands_again(dialog):
         dialog.to_strip("Home", "space", "Return")
