@@ -13,7 +13,7 @@
 #include "viewer.h"
 
 #define WIDTH_PX     1040
-#define HEIGHT_PX    620
+#define HEIGHT_PX    640
 #define LOOK_DELAY_MS 150     /* between the last change and a new look at the image */
 
 /* Arguments that decide what a run looks at. */

@@ -33,8 +33,8 @@ describe (const ModelRow *row, const PalModelInfo *info)
   g_autofree gchar *size = NULL;
 
   if (row->only && info->words)
-    return g_strdup (_("A small model that knows a few materials and styles. For anything else, "
-                       "choose the folder of a Stable Diffusion model."));
+    return g_strdup (_("Knows a few materials and styles. For anything else, choose the folder of "
+                       "a Stable Diffusion model."));
 
   if (info->parameters >= 100000000)
     size = g_strdup_printf ("%.2f G", (gdouble) info->parameters / 1e9);

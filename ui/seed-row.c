@@ -89,6 +89,7 @@ pal_seed_row_new (GimpProcedureConfig *config, GtkWidget **spin)
 
   row->config = config;
   row->spin   = gtk_spin_button_new_with_range (0, G_MAXINT, 1);
+  gtk_entry_set_width_chars (GTK_ENTRY (row->spin), 10);
   row->lock   = gtk_toggle_button_new ();
   gtk_button_set_image (GTK_BUTTON (row->lock), gtk_image_new ());
   gtk_widget_set_tooltip_text (dice, _("Draw a seed and keep it"));

@@ -1,14 +1,15 @@
 """M1, M5, M14 in GIMP's window: the dialog, its keys, Stop, last values, undo."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import threading
 import time
 
-from gimptest import (CANCEL, EXTEND, FILL, GENERATE, MODEL, OK, RESTYLE, SCRATCH, Gimp, add_layer,
-                      call, case, new_image, pixels, projection, soft_selection, state)
+from gimptest import (CANCEL, EXTEND, FILL, GENERATE, MODEL, OK, REPLACE, RESTYLE, SCRATCH, VARIANTS,
+                      Gimp, add_layer, call, case, new_image, pixels, projection, soft_selection, state)
 
 PATIENCE = 120  # seconds that something may take on a busy machine
 
@@ -69,9 +70,13 @@ class Dialog:
         """Moves the focus from the prompt, which has it, back to the results, and presses keys."""
         self.keys("alt+p", "shift+Tab", *keys)
 
+    def press(self, key):
+        """A button by its mnemonic: it acts a quarter of a second later."""
+        self.keys(key)
+        time.sleep(1)
+
     def apply(self):
-        self.keys("alt+a")
-        time.sleep(0.5)
+        self.press("alt+a")
 
 
 def interactive(name, image, layer, hands, **arguments):
@@ -186,13 +191,20 @@ def not_applied():
     assert state(image) == before, "the image changed"
 
     def hands_again(dialog):
-        dialog.to_strip("Home", "space", "Return")
+        dialog.to_strip("Home", "Return")
         dialog.keys("Escape")
 
     status, new, _, message = interactive(FILL, image, layer, hands_again)
     assert status == OK, message
     assert new.get_name() == "to be kept (seed 5)", new.get_name()
     assert not any(pixels(new.get_mask(), "Y u8")[:100]), "the mask was lost"
+
+
+def kept_seeds():
+    """Those of all results in the history, the oldest first."""
+    folder = pathlib.Path(os.environ["XDG_DATA_HOME"]) / "palimpsest/history"
+    return [int(path.stem.split("-")[1]) for path in sorted(folder.rglob("*.png"),
+                                                            key=lambda path: path.name)]
 
 
 @case
@@ -204,11 +216,15 @@ def second_of_three():
         dialog.type("choose")
         dialog.generate()
         dialog.to_strip("End", "Left")
-        dialog.keys("Return", "Escape")
+        dialog.keys("Return")
+        time.sleep(1)
+        dialog.keys("Escape")
 
-    status, new, seed, message = interactive(FILL, image, layer, hands, steps=30, seed=20, count=3)
+    status, new, seed, message = interactive(VARIANTS, image, layer, hands, steps=30)
     assert status == OK, message
-    assert seed == 21 and new.get_name() == "choose (seed 21)"
+    seeds = kept_seeds()[-3:]
+    assert seeds == [seed - 1, seed, seed + 1], (seeds, seed)
+    assert new.get_name() == f"choose (seed {seed})", new.get_name()
     assert len(image.get_layers()) == 2
 
 
@@ -224,12 +240,12 @@ def group():
         dialog.apply()
         dialog.keys("Escape")
 
-    status, _, _, message = interactive(FILL, image, layer, hands, steps=30, seed=30, count=2)
+    status, _, seed, message = interactive(VARIANTS, image, layer, hands, steps=30)
     assert status == OK, message
-    group, source = image.get_layers()
-    assert source.get_id() == layer.get_id() and group.is_group()
-    assert group.get_name() == "Fill the selection (seeds 30, 31)", group.get_name()
-    assert [item.get_visible() for item in group.get_children()] == [True, False]
+    new, source = image.get_layers()
+    assert source.get_id() == layer.get_id() and new.is_group()
+    assert new.get_name() == f"Variants of this (seeds {seed}, {seed + 1}, {seed + 2})"
+    assert [item.get_visible() for item in new.get_children()] == [True, False, False]
 
 
 @case
@@ -240,7 +256,7 @@ def keep_seed():
     def hands(dialog):
         dialog.type("one thing")
         dialog.generate()
-        dialog.keys("alt+k")
+        dialog.press("alt+k")
         xdotool("type", "another thing")
         dialog.generate()
         dialog.to_strip("ctrl+a")
@@ -286,6 +302,7 @@ def known_words():
     path.write_text(json.dumps(index), encoding="utf-8")
     image, layer = picture()
 
+    # A procedure of its own: the last values of one that succeeded would replace the model.
     def hands(dialog):
         dialog.type("a unicorn")
         # Out of the text to the list, which opens; into it, and to its second word, which takes
@@ -296,7 +313,8 @@ def known_words():
         dialog.apply()
         dialog.keys("Escape")
 
-    status, new, _, message = interactive(FILL, image, layer, hands, steps=30, model=str(folder))
+    status, new, _, message = interactive(REPLACE, image, layer, hands, steps=30,
+                                         model=str(folder))
     assert status == OK, message
     assert new.get_name().startswith("grass, night sky (seed "), new.get_name()
 
