@@ -8,9 +8,9 @@ import subprocess
 import threading
 import time
 
-from gimptest import (CANCEL, EXTEND, FILL, GENERATE, MODEL, OK, REPLACE, RESTYLE, SCRATCH, VARIANTS,
-                      Gimp, add_layer, call, case, new_image, pixels, projection, soft_selection,
-                      state)
+from gimptest import (CANCEL, EXTEND, FILL, GENERATE, MODEL, OK, REPLACE, RESTYLE, SCRATCH,
+                      VARIANTS, Gimp, add_layer, call, case, new_image, pixels, projection,
+                      soft_selection, state)
 
 PATIENCE = 120  # seconds that something may take on a busy machine
 
