@@ -295,7 +295,6 @@ pal_words_row_new (GimpProcedureConfig *config, GtkWidget **expander)
   gtk_style_context_remove_class (gtk_widget_get_style_context (row->line), "dim-label");
   gtk_label_set_line_wrap (GTK_LABEL (row->line), FALSE);
   gtk_label_set_lines (GTK_LABEL (row->line), 1);
-  gtk_expander_set_resize_toplevel (GTK_EXPANDER (*expander), TRUE);
   gtk_container_add (GTK_CONTAINER (*expander), list_new (row));
 
   gtk_box_pack_start (GTK_BOX (top), row->icon, FALSE, FALSE, 0);

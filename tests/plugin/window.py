@@ -12,7 +12,7 @@ from gimptest import (CANCEL, EXTEND, FILL, GENERATE, MODEL, OK, REPLACE, RESTYL
                       VARIANTS, Gimp, add_layer, call, case, new_image, pixels, projection,
                       soft_selection, state)
 
-PATIENCE = 120  # seconds that something may take on a busy machine
+PATIENCE = 300  # seconds that something may take on a busy machine
 
 
 def xdotool(*words):
