@@ -173,6 +173,7 @@ typedef struct
                                     * those around the mask, so that nothing steps there */
   guint64         seed;
   PalRandomKind   random;
+  gboolean        preview;    /* show the picture while it forms */
 } PalRequest;
 
 typedef enum
@@ -190,6 +191,8 @@ typedef struct
   PalPhase phase;
   gint     step, n_steps;     /* of PAL_PHASE_DENOISE, step counts finished ones */
   gdouble  fraction;          /* of the whole run, 0 .. 1 */
+  const PalImage *preview;    /* RGB, small, of the whole picture; until the callback returns;
+                               * NULL when there is no newer one */
 } PalProgress;
 
 /* Called from the thread that called pal_generate (). */

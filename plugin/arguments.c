@@ -18,15 +18,41 @@ typedef struct
 {
   const gchar  *name;
   ArgumentKind  kind;
-  guint         intents;        /* 1 << PalIntent of those that have it */
   gdouble       min, max, value;
   GimpChoice *(*choice) (void);
   const gchar  *text;           /* default of a string or a choice */
   const gchar  *nick, *blurb;
 } Argument;
 
-#define ALL   (1 << PAL_FILL | 1 << PAL_RESTYLE | 1 << PAL_GENERATE)
-#define EDITS (1 << PAL_FILL | 1 << PAL_RESTYLE)
+#define MOST_GROWTH_PX 8192
+#define MOST_EDGE_PX   256
+
+static GimpChoice *
+purpose_choice (void)
+{
+  GimpChoice *choice = gimp_choice_new ();
+
+  for (guint i = 0; i < PAL_N_PURPOSES; i++)
+    {
+      const PalPurposeInfo *info = pal_purpose_info ((PalPurpose) i);
+
+      gimp_choice_add (choice, info->id, (gint) i, _(info->title), _(info->blurb));
+    }
+
+  return choice;
+}
+
+static GimpChoice *
+prefill_choice (void)
+{
+  return gimp_choice_new_with_values ("default", PAL_N_PREFILLS, _("The purpose's own"), NULL,
+                                      "none", PAL_PREFILL_NONE, _("What is there"), NULL,
+                                      "neutral", PAL_PREFILL_NEUTRAL, _("Gray"), NULL,
+                                      "blur", PAL_PREFILL_BLUR, _("Blurred"), NULL,
+                                      "spread", PAL_PREFILL_SPREAD, _("Surroundings"), NULL,
+                                      "noise", PAL_PREFILL_NOISE, _("Noise"), NULL,
+                                      NULL);
+}
 
 static GimpChoice *
 sampler_choice (void)
@@ -63,41 +89,60 @@ region_choice (void)
                                       NULL);
 }
 
+/* Those of the advanced settings have no mnemonics: GTK takes a letter for one of them too,
+ * when it means a button and they are hidden. */
 static const Argument arguments[] = {
-  { "prompt", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
+  { "purpose", ARGUMENT_CHOICE, 0, 0, 0, purpose_choice, "fill",
+    N_("P_urpose"), N_("What to do with the image: each purpose brings its own strength, "
+                       "pre-fill and context") },
+  { "prompt", ARGUMENT_STRING, 0, 0, 0, NULL, "",
     N_("_Prompt"), N_("What the picture should show, in words") },
-  { "negative-prompt", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
-    N_("_Negative prompt"), N_("What the picture should not show, in words") },
-  { "strength", ARGUMENT_DOUBLE, EDITS, 0, 1, 0, NULL, NULL,
+  { "negative-prompt", ARGUMENT_STRING, 0, 0, 0, NULL, "",
+    N_("Negative prompt"), N_("What the picture should not show, in words") },
+  { "strength", ARGUMENT_DOUBLE, 0, 1, 0, NULL, NULL,
     N_("S_trength"), N_("How far the result may move away from the layer: near 0 keeps it, "
                         "1 ignores it; 0 takes the model's default") },
-  { "steps", ARGUMENT_INT, ALL, 0, 1000, 0, NULL, NULL,
-    N_("St_eps"), N_("Number of sampling steps; more take longer; 0 takes the model's default") },
-  { "guidance", ARGUMENT_DOUBLE, ALL, 0, 50, 0, NULL, NULL,
-    N_("G_uidance"), N_("How strictly the prompt is followed; values up to 1 ignore the negative "
+  { "steps", ARGUMENT_INT, 0, 1000, 0, NULL, NULL,
+    N_("Steps"), N_("Number of sampling steps; more take longer; 0 takes the model's default") },
+  { "guidance", ARGUMENT_DOUBLE, 0, 50, 0, NULL, NULL,
+    N_("Guidance"), N_("How strictly the prompt is followed; values up to 1 ignore the negative "
                         "prompt and take half the time; 0 takes the model's default") },
-  { "sampler", ARGUMENT_CHOICE, ALL, 0, 0, 0, sampler_choice, "default",
-    N_("S_ampler"), N_("The method that turns noise into a picture") },
-  { "karras", ARGUMENT_BOOLEAN, ALL, 0, 0, FALSE, NULL, NULL,
-    N_("_Karras noise schedule"), N_("Spend more of the steps on small details") },
-  { "match-colors", ARGUMENT_BOOLEAN, 1u << PAL_FILL, 0, 0, TRUE, NULL, NULL,
-    N_("M_atch colors"), N_("Let the fill take up the colors around it, so that no edge shows") },
-  { "eta", ARGUMENT_DOUBLE, ALL, 0, 1, 0, NULL, NULL,
-    N_("_Fresh noise"), N_("Share of new noise at each step (eta), for the DDIM sampler alone") },
-  { "seed", ARGUMENT_INT, ALL, -1, G_MAXINT, -1, NULL, NULL,
-    N_("See_d"), N_("The same seed and settings give the same picture; -1 draws one") },
-  { "random", ARGUMENT_CHOICE, ALL, 0, 0, 0, random_choice, "torch",
-    N_("Random num_bers"), N_("Which generator the seed starts, to repeat the results of other "
+  { "sampler", ARGUMENT_CHOICE, 0, 0, 0, sampler_choice, "default",
+    N_("Sampler"), N_("The method that turns noise into a picture") },
+  { "karras", ARGUMENT_BOOLEAN, 0, 0, FALSE, NULL, NULL,
+    N_("Karras noise schedule"), N_("Spend more of the steps on small details") },
+  { "match-colors", ARGUMENT_BOOLEAN, 0, 0, TRUE, NULL, NULL,
+    N_("Match colors"), N_("Let a fill take up the colors around it, so that no edge shows") },
+  { "eta", ARGUMENT_DOUBLE, 0, 1, 0, NULL, NULL,
+    N_("Fresh noise"), N_("Share of new noise at each step (eta), for the DDIM sampler alone") },
+  { "seed", ARGUMENT_INT, -1, G_MAXINT, -1, NULL, NULL,
+    N_("Se_ed"), N_("The same seed and settings give the same picture; -1 draws one") },
+  { "random", ARGUMENT_CHOICE, 0, 0, 0, random_choice, "torch",
+    N_("Random numbers"), N_("Which generator the seed starts, to repeat the results of other "
                               "programs: torch on a CPU, or Philox as on a GPU") },
-  { "count", ARGUMENT_INT, ALL, 1, 16, 1, NULL, NULL,
-    N_("La_yers"), N_("How many layers to make, each with the next seed") },
-  { "region", ARGUMENT_CHOICE, EDITS, 0, 0, 0, region_choice, "selection",
-    N_("Regi_on"), N_("Which part to change: the selection (the whole layer where there is "
+  { "count", ARGUMENT_INT, 1, 16, 1, NULL, NULL,
+    N_("Varia_nts"), N_("How many results to make, each with the next seed") },
+  { "region", ARGUMENT_CHOICE, 0, 0, 0, region_choice, "selection",
+    N_("Region"), N_("Which part to change: the selection (the whole layer where there is "
                       "none), or the layer's mask, which then goes before any selection") },
-  { "model", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
+  { "grow", ARGUMENT_INT, 0, MOST_EDGE_PX, 0, NULL, NULL,
+    N_("Grow"), N_("Pixels by which the region is made larger on all sides") },
+  { "feather", ARGUMENT_INT, 0, MOST_EDGE_PX, 0, NULL, NULL,
+    N_("Feather"), N_("Pixels over which the region's edge is made soft") },
+  { "prefill", ARGUMENT_CHOICE, 0, 0, 0, prefill_choice, "default",
+    N_("Start from"), N_("What stands in the region before a run of less than full strength") },
+  { "extend-left", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
+    N_("Left"), N_("Pixels that the canvas grows by at its left, to extend it") },
+  { "extend-right", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
+    N_("Right"), N_("Pixels that the canvas grows by at its right, to extend it") },
+  { "extend-top", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
+    N_("Top"), N_("Pixels that the canvas grows by at its top, to extend it") },
+  { "extend-bottom", ARGUMENT_INT, 0, MOST_GROWTH_PX, 0, NULL, NULL,
+    N_("Bottom"), N_("Pixels that the canvas grows by at its bottom, to extend it") },
+  { "model", ARGUMENT_STRING, 0, 0, 0, NULL, "",
     N_("_Model"), N_("Folder of the model, or the name of an installed one; empty takes the "
                      "default model") },
-  { "device", ARGUMENT_STRING, ALL, 0, 0, 0, NULL, "",
+  { "device", ARGUMENT_STRING, 0, 0, 0, NULL, "",
     N_("Dev_ice"), N_("OpenCL device: an identifier as 0:1, cpu, gpu, or a part of its name; "
                       "empty takes the fastest") }
 };
@@ -134,11 +179,21 @@ add_argument (GimpProcedure *procedure, const Argument *a)
 }
 
 void
-pal_arguments_add (GimpProcedure *procedure, PalIntent intent)
+pal_arguments_add (GimpProcedure *procedure, PalPurpose purpose)
 {
+  const PalPurposeInfo *info = pal_purpose_info (purpose);
+
   for (guint i = 0; i < G_N_ELEMENTS (arguments); i++)
-    if (arguments[i].intents & (1u << intent))
-      add_argument (procedure, &arguments[i]);
+    {
+      Argument argument = arguments[i];
+
+      /* Defaults that make the procedure what it is. */
+      if (g_str_equal (argument.name, "purpose"))
+        argument.text = info->id;
+      else if (g_str_equal (argument.name, "count"))
+        argument.value = info->count;
+      add_argument (procedure, &argument);
+    }
 
   gimp_procedure_add_layer_return_value (procedure, "layer", _("Layer"),
                                          _("The new layer; of several, the lowest: the others "
@@ -151,36 +206,52 @@ pal_arguments_add (GimpProcedure *procedure, PalIntent intent)
 }
 
 void
-pal_settings_read (PalSettings *settings, PalIntent intent, GimpProcedureConfig *config)
+pal_settings_read (PalSettings *settings, GimpProcedureConfig *config)
 {
+  const PalPurposeInfo *info;
+  PalGrowth             growth;
+
   *settings = (PalSettings) { 0 };
 
   g_object_get (config,
                 "prompt", &settings->prompt,
                 "negative-prompt", &settings->negative_prompt,
+                "strength", &settings->strength,
                 "steps", &settings->steps,
                 "guidance", &settings->guidance,
                 "sampler", &settings->sampler,
                 "karras", &settings->karras,
+                "match-colors", &settings->match_colors,
                 "eta", &settings->eta,
                 "seed", &settings->seed,
                 "count", &settings->count,
                 "model", &settings->model,
                 "device", &settings->device,
+                "grow", &settings->edge.grow_px,
+                "feather", &settings->edge.feather_px,
+                "extend-left", &growth.left, "extend-right", &growth.right,
+                "extend-top", &growth.top, "extend-bottom", &growth.bottom,
                 NULL);
-  settings->random = (PalRandomKind) gimp_procedure_config_get_choice_id (config, "random");
+  settings->purpose = (PalPurpose) gimp_procedure_config_get_choice_id (config, "purpose");
+  settings->prefill = (PalPrefill) gimp_procedure_config_get_choice_id (config, "prefill");
+  settings->random  = (PalRandomKind) gimp_procedure_config_get_choice_id (config, "random");
+  settings->region  = (PalRegion) gimp_procedure_config_get_choice_id (config, "region");
 
   if (g_strcmp0 (settings->sampler, "default") == 0)
     g_clear_pointer (&settings->sampler, g_free);
 
-  if (intent == PAL_FILL)
-    g_object_get (config, "match-colors", &settings->match_colors, NULL);
-
-  if (EDITS & (1u << intent))
+  info = pal_purpose_info (settings->purpose);
+  if (settings->prefill == PAL_N_PREFILLS)
+    settings->prefill = info->prefill;
+  if (info->grows)
+    settings->growth = growth;
+  if (info->intent == PAL_GENERATE)
     {
-      g_object_get (config, "strength", &settings->strength, NULL);
-      settings->region = (PalRegion) gimp_procedure_config_get_choice_id (config, "region");
+      settings->strength = 1.0;
+      settings->region   = PAL_REGION_SELECTION;
     }
+  else if (settings->strength <= 0)
+    settings->strength = info->strength;
 }
 
 void

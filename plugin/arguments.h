@@ -6,7 +6,8 @@
 
 #include <libgimp/gimp.h>
 
-#include "pal.h"
+#include "purpose.h"
+#include "soften.h"
 
 G_BEGIN_DECLS
 
@@ -17,8 +18,18 @@ typedef enum
   PAL_REGION_LAYER_MASK   /* the layer's own mask, whatever the selection */
 } PalRegion;
 
+/* Pixels that the canvas grows by. */
 typedef struct
 {
+  gint left, right, top, bottom;
+} PalGrowth;
+
+typedef struct
+{
+  PalPurpose    purpose;
+  PalPrefill    prefill;
+  PalEdge       edge;
+  PalGrowth     growth;         /* all 0 unless the purpose grows the canvas */
   gchar        *prompt, *negative_prompt;
   gchar        *sampler;        /* id, NULL = the model's */
   gchar        *model, *device;
@@ -29,11 +40,12 @@ typedef struct
   PalRegion     region;
 } PalSettings;
 
-/* Adds the intent's arguments and return values to a procedure. */
-void pal_arguments_add (GimpProcedure *procedure, PalIntent intent);
+/* Adds the arguments and return values to the procedure of a purpose. */
+void pal_arguments_add (GimpProcedure *procedure, PalPurpose purpose);
 
-/* The values of an intent's arguments; clear with pal_settings_clear (). */
-void pal_settings_read  (PalSettings *settings, PalIntent intent, GimpProcedureConfig *config);
+/* Their values, strength being that of the purpose where it was left to it, 0 where that
+ * leaves it to the model; clear with pal_settings_clear (). */
+void pal_settings_read  (PalSettings *settings, GimpProcedureConfig *config);
 void pal_settings_clear (PalSettings *settings);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PalSettings, pal_settings_clear)

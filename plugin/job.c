@@ -24,6 +24,7 @@ typedef struct
 
   GMutex            lock;
   PalProgress       latest;     /* under the lock */
+  PalImage         *preview;    /* under the lock; the latest's, until it is told */
   guint             idle;       /* under the lock; source that will tell it */
 
   gboolean          done;
@@ -67,13 +68,17 @@ pal_job_free (PalJob *job)
 static gboolean
 tell_progress (gpointer user_data)
 {
-  Run        *run = user_data;
-  PalProgress latest;
+  Run                 *run     = user_data;
+  g_autoptr (PalImage) preview = NULL;
+  PalProgress          latest;
 
   g_mutex_lock (&run->lock);
   latest    = run->latest;
+  preview   = g_steal_pointer (&run->preview);
   run->idle = 0;
   g_mutex_unlock (&run->lock);
+
+  latest.preview = preview;
 
   run->progress (&latest, run->data);
   return G_SOURCE_REMOVE;
@@ -89,6 +94,11 @@ note_progress (const PalProgress *progress, gpointer user_data)
 
   g_mutex_lock (&run->lock);
   run->latest = *progress;
+  if (progress->preview)
+    {
+      g_clear_pointer (&run->preview, pal_image_free);
+      run->preview = pal_image_copy (progress->preview);
+    }
   if (! run->idle)
     run->idle = g_idle_add_full (G_PRIORITY_DEFAULT, tell_progress, run, NULL);
   g_mutex_unlock (&run->lock);
@@ -172,6 +182,7 @@ pal_job_run (PalJob *job, const gchar *device, const gchar *model, const PalRequ
 
   if (run.idle)
     g_source_remove (run.idle);
+  g_clear_pointer (&run.preview, pal_image_free);
   g_mutex_clear (&run.lock);
 
   if (run.image && g_cancellable_is_cancelled (cancellable))

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Owns drawable, selection and mask to PalImage, and the result to a layer. babl
- * formats are named here alone.
+/* Owns drawable, selection and mask to PalImage.
  *
  * The engine works on sRGB values, as its models were trained on; babl converts
- * from and to the image's own profile, precision and gray. Alpha and masks never
- * pass through float on their way back: they are copied in their own format. */
+ * from the image's own profile, precision and gray. Alpha and masks never pass
+ * through float on their way back: they are kept in their own format. */
 
 #include "layer-io.h"
 
 #include <glib/gi18n-lib.h>
 
-#define BAND_ROWS 64
+/* How far the new part of a canvas reaches into the old one, so that both meet softly. */
+#define OVERLAP_PX 24
 
 /* Checks */
 
@@ -96,6 +96,14 @@ pal_layer_check (GimpImage *image, GimpDrawable **drawables, GError **error)
 
 /* Reading */
 
+static gboolean
+out_of_memory (GError **error, gint width, gint height)
+{
+  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
+               _("There is not enough memory to read %d × %d pixels."), width, height);
+  return FALSE;
+}
+
 /* A copy in this process, with its origin at 0, 0, of a part of a drawable. */
 static GeglBuffer *
 copy_part (GimpDrawable *drawable, gint x, gint y, gint width, gint height)
@@ -120,9 +128,7 @@ read_image (GeglBuffer *buffer, gint channels, GError **error)
 
   if (! image)
     {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-                   _("There is not enough memory to read %d × %d pixels."),
-                   extent->width, extent->height);
+      out_of_memory (error, extent->width, extent->height);
       return NULL;
     }
 
@@ -134,6 +140,16 @@ read_image (GeglBuffer *buffer, gint channels, GError **error)
     image->data[i] = image->data[i] >= 0 ? MIN (image->data[i], 1.0f) : 0.0f;
 
   return image;
+}
+
+static GeglBuffer *
+mask_buffer (const PalImage *mask)
+{
+  GeglBuffer *buffer = gegl_buffer_new (GEGL_RECTANGLE (0, 0, mask->width, mask->height),
+                                        babl_format ("Y float"));
+
+  gegl_buffer_set (buffer, NULL, 0, babl_format ("Y float"), mask->data, GEGL_AUTO_ROWSTRIDE);
+  return buffer;
 }
 
 /* region *= mask, both of one size. */
@@ -191,13 +207,13 @@ read_region (PalCapture *capture, PalRegion kind, gboolean own_mask_counts)
 /* Bounds of the region within the layer (or, to generate, within the canvas), in
  * the coordinates of that area. */
 static gboolean
-find_bounds (GimpImage *image, GimpLayer *layer, PalIntent intent, PalRegion kind,
+find_bounds (GimpImage *image, GimpLayer *layer, const PalSettings *settings,
              PalRect *area, PalRect *bounds, GError **error)
 {
   gint     x1 = 0, y1 = 0, x2, y2;
   gboolean some = FALSE;
 
-  if (intent == PAL_GENERATE)
+  if (pal_purpose_info (settings->purpose)->intent == PAL_GENERATE)
     *area = (PalRect) { 0, 0, gimp_image_get_width (image), gimp_image_get_height (image) };
   else
     {
@@ -208,7 +224,7 @@ find_bounds (GimpImage *image, GimpLayer *layer, PalIntent intent, PalRegion kin
   x2 = area->width;
   y2 = area->height;
 
-  if (kind == PAL_REGION_LAYER_MASK)
+  if (settings->region == PAL_REGION_LAYER_MASK)
     {
       if (! gimp_layer_get_mask (layer))
         return refuse (error, _("The layer has no mask. Add one with Layer > Mask > Add Layer "
@@ -267,225 +283,234 @@ shrink_bounds (PalCapture *capture, PalRegion kind, gboolean own_mask_counts, Pa
   return TRUE;
 }
 
-PalCapture *
-pal_capture_new (GimpImage *image, GimpLayer *layer, PalIntent intent, PalRegion region,
-                 gdouble strength, const PalModelInfo *info, GError **error)
+/* What the canvas will be, in its present coordinates. */
+static gboolean
+grown_canvas (GimpImage *image, const PalGrowth *growth, PalRect *canvas, GError **error)
 {
-  g_autoptr (PalCapture) capture = g_new0 (PalCapture, 1);
-  GimpDrawable          *drawable = GIMP_DRAWABLE (layer);
-  gboolean               own_mask;
-  PalRect                area, bounds, context;
+  if (growth->left + growth->right + growth->top + growth->bottom == 0)
+    return refuse (error, _("Give the number of pixels to extend the canvas by: at its left, "
+                            "right, top or bottom."));
+
+  *canvas = (PalRect) { -growth->left, -growth->top,
+                        gimp_image_get_width (image) + growth->left + growth->right,
+                        gimp_image_get_height (image) + growth->top + growth->bottom };
+  return TRUE;
+}
+
+/* 1 on new canvas, falling to 0 within what the image shows; 1 where that is transparent. */
+static PalImage *
+growth_mask (const PalImage *picture, const PalGrowth *growth)
+{
+  PalImage *mask = pal_image_new (picture->width, picture->height, 1);
+
+  for (gint y = 0; mask && y < mask->height; y++)
+    for (gint x = 0; x < mask->width; x++)
+      {
+        gsize i     = (gsize) y * (gsize) mask->width + (gsize) x;
+        gint  depth = OVERLAP_PX;
+
+        if (growth->left > 0)
+          depth = MIN (depth, x - growth->left);
+        if (growth->top > 0)
+          depth = MIN (depth, y - growth->top);
+        if (growth->right > 0)
+          depth = MIN (depth, mask->width - 1 - growth->right - x);
+        if (growth->bottom > 0)
+          depth = MIN (depth, mask->height - 1 - growth->bottom - y);
+
+        mask->data[i] = CLAMP (1.0f - (gfloat) (depth + 1) / (OVERLAP_PX + 1), 0.0f, 1.0f);
+        mask->data[i] = MAX (mask->data[i], 1.0f - picture->data[i * 4 + 3]);
+      }
+
+  return mask;
+}
+
+/* The visible image on its grown canvas. */
+static gboolean
+capture_canvas (PalCapture *capture, const PalSettings *settings, GError **error)
+{
+  GimpLayer             *visible;
+  g_autoptr (GeglBuffer) pixels  = NULL;
+  g_autoptr (PalImage)   picture = NULL;
+  PalRect                r;
+
+  if (! grown_canvas (capture->image, &settings->growth, &capture->rect, error))
+    return FALSE;
+
+  r       = capture->rect;
+  visible = gimp_layer_new_from_visible (capture->image, capture->image, "visible");
+  gimp_layer_add_alpha (visible);
+  pixels  = copy_part (GIMP_DRAWABLE (visible), r.x, r.y, r.width, r.height);
+  gimp_item_delete (GIMP_ITEM (visible));
+
+  picture = read_image (pixels, 4, error);
+  if (! picture)
+    return FALSE;
+
+  capture->grows  = TRUE;
+  capture->source = pal_image_to_rgb (picture);
+  capture->mask   = growth_mask (picture, &settings->growth);
+  if (! capture->source || ! capture->mask)
+    return out_of_memory (error, r.width, r.height);
+
+  capture->region = mask_buffer (capture->mask);
+  return TRUE;
+}
+
+/* Room for a grown and softened edge, within the area. */
+static void
+widen_bounds (PalRect *bounds, PalRect area, PalEdge edge)
+{
+  const gint reach  = pal_edge_reach (edge);
+  const gint right  = MIN (bounds->x + bounds->width + reach, area.width);
+  const gint bottom = MIN (bounds->y + bounds->height + reach, area.height);
+
+  bounds->x      = MAX (bounds->x - reach, 0);
+  bounds->y      = MAX (bounds->y - reach, 0);
+  bounds->width  = right - bounds->x;
+  bounds->height = bottom - bounds->y;
+}
+
+/* The region as it was selected stays in its own format; one with another edge is float. */
+static gboolean
+read_mask (PalCapture *capture, PalEdge edge, GError **error)
+{
+  if (! capture->region)
+    return TRUE;
+
+  capture->mask = read_image (capture->region, 1, error);
+  if (! capture->mask)
+    return FALSE;
+  if (pal_edge_reach (edge) == 0)
+    return TRUE;
+
+  if (! pal_edge_apply (edge, capture->mask, 1.0))
+    return out_of_memory (error, capture->mask->width, capture->mask->height);
+
+  g_object_unref (capture->region);
+  capture->region = mask_buffer (capture->mask);
+  return TRUE;
+}
+
+gboolean
+pal_capture_place (GimpImage *image, GimpLayer *layer, const PalSettings *settings,
+                   const PalModelInfo *info, PalRect *bounds, PalRect *context, GError **error)
+{
+  const PalPurposeInfo *purpose = pal_purpose_info (settings->purpose);
+  PalRect               area;
+
+  if (purpose->grows)
+    {
+      *bounds = (PalRect) { 0, 0, 0, 0 };
+      return grown_canvas (image, &settings->growth, context, error);
+    }
+
+  if (! find_bounds (image, layer, settings, &area, bounds, error))
+    return FALSE;
+
+  widen_bounds (bounds, area, settings->edge);
+  *context = purpose->intent == PAL_GENERATE ? *bounds :
+             pal_context_rect (info, purpose->intent, settings->strength, area.width, area.height,
+                               *bounds);
+  for (gint i = 0; i < 2; i++)
+    {
+      PalRect *rect = i ? context : bounds;
+
+      rect->x += area.x;
+      rect->y += area.y;
+    }
+  return TRUE;
+}
+
+static gboolean
+capture_layer (PalCapture *capture, const PalSettings *settings, const PalModelInfo *info,
+               GError **error)
+{
+  GimpDrawable *drawable = GIMP_DRAWABLE (capture->layer);
+  PalIntent     intent   = pal_purpose_info (settings->purpose)->intent;
+  gboolean      own_mask;
+  PalRect       area, bounds, context;
+
+  own_mask = intent != PAL_GENERATE && gimp_layer_get_mask (capture->layer) &&
+             gimp_layer_get_apply_mask (capture->layer);
+
+  if (! find_bounds (capture->image, capture->layer, settings, &area, &bounds, error) ||
+      ! shrink_bounds (capture, settings->region, own_mask, area, &bounds, error))
+    return FALSE;
+
+  widen_bounds (&bounds, area, settings->edge);
+  context = intent == PAL_GENERATE ? bounds :
+            pal_context_rect (info, intent, settings->strength, area.width, area.height, bounds);
+  capture->rect = (PalRect) { area.x + context.x, area.y + context.y, context.width,
+                              context.height };
+  read_region (capture, settings->region, own_mask);
+
+  if (! read_mask (capture, settings->edge, error))
+    return FALSE;
+  if (intent == PAL_GENERATE)
+    return TRUE;
+
+  capture->pixels = copy_part (drawable, context.x, context.y, context.width, context.height);
+  capture->alpha  = gimp_drawable_has_alpha (drawable);
+  capture->source = read_image (capture->pixels, capture->alpha ? 4 : 3, error);
+
+  return capture->source != NULL;
+}
+
+PalCapture *
+pal_capture_new (GimpImage *image, GimpLayer *layer, const PalSettings *settings,
+                 const PalModelInfo *info, GError **error)
+{
+  PalCapture *capture = g_rc_box_new0 (PalCapture);
+  gboolean    ok;
 
   capture->image = image;
   capture->layer = layer;
-  own_mask = intent != PAL_GENERATE && gimp_layer_get_mask (layer) &&
-             gimp_layer_get_apply_mask (layer);
+  gimp_drawable_get_offsets (GIMP_DRAWABLE (layer), &capture->layer_x, &capture->layer_y);
 
-  if (! find_bounds (image, layer, intent, region, &area, &bounds, error) ||
-      ! shrink_bounds (capture, region, own_mask, area, &bounds, error))
-    return NULL;
+  if (pal_purpose_info (settings->purpose)->grows)
+    ok = capture_canvas (capture, settings, error);
+  else
+    ok = capture_layer (capture, settings, info, error);
+  if (! ok)
+    g_clear_pointer (&capture, pal_capture_unref);
 
-  context = intent == PAL_GENERATE ? bounds :
-            pal_context_rect (info, intent, strength, area.width, area.height, bounds);
-  capture->rect = (PalRect) { area.x + context.x, area.y + context.y, context.width,
-                              context.height };
-  read_region (capture, region, own_mask);
-
-  if (intent == PAL_GENERATE)
-    return g_steal_pointer (&capture);
-
-  capture->pixels = copy_part (drawable, context.x, context.y, context.width, context.height);
-  capture->source = read_image (capture->pixels, gimp_drawable_has_alpha (drawable) ? 4 : 3,
-                                error);
-  if (! capture->source)
-    return NULL;
-
-  if (capture->region && ! (capture->mask = read_image (capture->region, 1, error)))
-    return NULL;
-
-  return g_steal_pointer (&capture);
+  return capture;
 }
 
-void
-pal_capture_free (PalCapture *capture)
+PalCapture *
+pal_capture_new_kept (GimpImage *image, PalRect rect, const PalImage *mask, gboolean grows)
 {
-  if (! capture)
-    return;
+  PalCapture *capture = g_rc_box_new0 (PalCapture);
+
+  capture->image = image;
+  capture->rect  = rect;
+  capture->grows = grows;
+  capture->region = mask ? mask_buffer (mask) : NULL;
+
+  return capture;
+}
+
+static void
+clear_capture (gpointer data)
+{
+  PalCapture *capture = data;
 
   g_clear_object (&capture->pixels);
   g_clear_object (&capture->region);
   g_clear_pointer (&capture->source, pal_image_free);
   g_clear_pointer (&capture->mask, pal_image_free);
-  g_free (capture);
 }
 
-/* Writing */
-
-/* Overwrites the last component, alpha, of n pixels with another picture's, in
- * the same format: exact in any precision, where a conversion might round. */
-static void
-splice_alpha (guchar *pixels, const guchar *other, gsize n, const Babl *format)
+PalCapture *
+pal_capture_ref (PalCapture *capture)
 {
-  gsize bytes = (gsize) babl_format_get_bytes_per_pixel (format);
-  gsize alpha = bytes / (gsize) babl_format_get_n_components (format);
-
-  for (gsize i = 0; i < n; i++)
-    memcpy (pixels + (i + 1) * bytes - alpha, other + (i + 1) * bytes - alpha, alpha);
+  return g_rc_box_acquire (capture);
 }
 
-/* The result's colours with the source's alpha, in bands to spare memory. */
-static void
-write_pixels (const PalCapture *capture, const PalImage *result, GimpLayer *layer)
+void
+pal_capture_unref (PalCapture *capture)
 {
-  g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (layer));
-  const Babl            *format = gegl_buffer_get_format (buffer);
-  const Babl            *fish   = babl_fish (babl_format ("R'G'B' float"), format);
-  gsize                  bytes  = (gsize) babl_format_get_bytes_per_pixel (format);
-  gsize                  n_band = (gsize) result->width * BAND_ROWS;
-  g_autofree guchar     *band   = g_malloc (n_band * bytes);
-  g_autofree guchar     *source = g_malloc (n_band * bytes);
-
-  for (gint y = 0; y < result->height; y += BAND_ROWS)
-    {
-      const GeglRectangle part = { 0, y, result->width, MIN (BAND_ROWS, result->height - y) };
-      gsize               n    = (gsize) part.width * part.height;
-
-      babl_process (fish, result->data + (gsize) y * result->width * 3, band, (glong) n);
-      if (capture->source && capture->source->channels == 4)
-        {
-          gegl_buffer_get (capture->pixels, &part, 1.0, format, source, GEGL_AUTO_ROWSTRIDE,
-                           GEGL_ABYSS_NONE);
-          splice_alpha (band, source, n, format);
-        }
-      gegl_buffer_set (buffer, &part, 0, format, band, GEGL_AUTO_ROWSTRIDE);
-    }
-}
-
-/* GIMP would convert all that the layer covers to linear light and back, which is
- * exact up to 16 bit and in half floats. Finer pixels are to stay bit-equal where
- * the mask is black, so they are composited as they are encoded. */
-static const struct
-{
-  GimpPrecision       precision;
-  GimpLayerColorSpace space;
-} composite_spaces[] = {
-  { GIMP_PRECISION_U32_NON_LINEAR, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR },
-  { GIMP_PRECISION_U32_PERCEPTUAL, GIMP_LAYER_COLOR_SPACE_RGB_PERCEPTUAL },
-  { GIMP_PRECISION_FLOAT_NON_LINEAR, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR },
-  { GIMP_PRECISION_FLOAT_PERCEPTUAL, GIMP_LAYER_COLOR_SPACE_RGB_PERCEPTUAL },
-  { GIMP_PRECISION_DOUBLE_NON_LINEAR, GIMP_LAYER_COLOR_SPACE_RGB_NON_LINEAR },
-  { GIMP_PRECISION_DOUBLE_PERCEPTUAL, GIMP_LAYER_COLOR_SPACE_RGB_PERCEPTUAL },
-};
-
-static void
-set_composite_space (GimpLayer *layer, GimpPrecision precision)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (composite_spaces); i++)
-    if (composite_spaces[i].precision == precision)
-      {
-        gimp_layer_set_composite_space (layer, composite_spaces[i].space);
-        gimp_layer_set_blend_space (layer, composite_spaces[i].space);
-      }
-}
-
-static gboolean
-write_mask (const PalCapture *capture, GimpLayer *layer)
-{
-  GimpLayerMask *mask = gimp_layer_create_mask (layer, GIMP_ADD_MASK_WHITE);
-
-  if (! mask || ! gimp_layer_add_mask (layer, mask))
-    return FALSE;
-
-  if (capture->region)
-    {
-      g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (mask));
-
-      gegl_buffer_copy (capture->region, NULL, GEGL_ABYSS_NONE, buffer, NULL);
-    }
-
-  return TRUE;
-}
-
-GimpLayer *
-pal_layer_from_image (const PalCapture *capture, const PalImage *result, const gchar *name,
-                      GError **error)
-{
-  GimpLayer *layer = NULL;
-  gboolean   gray;
-
-  g_return_val_if_fail (result->width == capture->rect.width &&
-                        result->height == capture->rect.height && result->channels == 3, NULL);
-
-  if (! gimp_image_is_valid (capture->image))
-    {
-      refuse (error, _("The image was closed before the result was ready."));
-      return NULL;
-    }
-
-  gray  = gimp_image_get_base_type (capture->image) == GIMP_GRAY;
-  layer = gimp_layer_new (capture->image, name, result->width, result->height,
-                          gray ? GIMP_GRAYA_IMAGE : GIMP_RGBA_IMAGE, 100.0,
-                          GIMP_LAYER_MODE_NORMAL);
-  if (! layer)
-    {
-      g_set_error_literal (error, PAL_ERROR, PAL_ERROR_MEMORY,
-                           _("GIMP could not make a new layer."));
-      return NULL;
-    }
-
-  write_pixels (capture, result, layer);
-  gimp_layer_set_offsets (layer, capture->rect.x, capture->rect.y);
-  set_composite_space (layer, gimp_image_get_precision (capture->image));
-
-  /* Two half transparent layers would add up to a less transparent picture. */
-  if (capture->source && capture->source->channels == 4)
-    gimp_layer_set_composite_mode (layer, GIMP_LAYER_COMPOSITE_CLIP_TO_BACKDROP);
-
-  if (! write_mask (capture, layer))
-    {
-      gimp_item_delete (GIMP_ITEM (layer));
-      g_set_error_literal (error, PAL_ERROR, PAL_ERROR_MEMORY,
-                           _("GIMP could not make a mask for the new layer."));
-      return NULL;
-    }
-
-  return layer;
-}
-
-gboolean
-pal_layers_insert (GimpImage *image, GimpLayer *above, GPtrArray *layers, GError **error)
-{
-  GimpLayer *parent   = NULL;
-  gint       position = 0;
-  gboolean   ok       = TRUE;
-
-  if (! gimp_image_is_valid (image))
-    return refuse (error, _("The image was closed before the result was ready."));
-
-  if (gimp_item_is_valid (GIMP_ITEM (above)))
-    {
-      parent   = GIMP_LAYER (gimp_item_get_parent (GIMP_ITEM (above)));
-      position = gimp_image_get_item_position (image, GIMP_ITEM (above));
-    }
-
-  /* One inserted layer is one undo step already. */
-  if (layers->len > 1)
-    gimp_image_undo_group_start (image);
-  for (guint i = 0; i < layers->len; i++)
-    {
-      ok = ok && gimp_image_insert_layer (image, layers->pdata[i], parent, position);
-      if (ok)
-        gimp_layer_set_edit_mask (layers->pdata[i], FALSE);
-      else
-        gimp_item_delete (GIMP_ITEM (layers->pdata[i]));
-    }
-  if (layers->len > 1)
-    gimp_image_undo_group_end (image);
-
-  gimp_displays_flush ();
-
-  if (! ok)
-    g_set_error (error, PAL_ERROR, PAL_ERROR_ARGUMENT, _("GIMP did not accept the new layer: %s"),
-                 gimp_pdb_get_last_error (gimp_get_pdb ()));
-  return ok;
+  if (capture)
+    g_rc_box_release_full (capture, clear_capture);
 }

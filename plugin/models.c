@@ -117,6 +117,27 @@ pal_models_resolve (const gchar *text, GError **error)
 }
 
 gboolean
+pal_models_check (GError **error)
+{
+  g_autoptr (GKeyFile) settings = g_key_file_new ();
+  g_auto (GStrv)       chosen   = chosen_folders (settings);
+
+  for (gchar **folder = chosen; folder && *folder; folder++)
+    {
+      g_autoptr (GError) problem = NULL;
+      g_autoptr (GDir)   dir     = g_dir_open (*folder, 0, &problem);
+
+      if (! dir)
+        {
+          g_set_error_literal (error, PAL_ERROR, PAL_ERROR_IO, problem->message);
+          return FALSE;
+        }
+    }
+
+  return TRUE;
+}
+
+gboolean
 pal_models_add (const gchar *folder, GError **error)
 {
   const gchar *const       one[]    = { folder, NULL };

@@ -16,6 +16,9 @@ GPtrArray *pal_models_list    (void);
  * the default one. Fails, with the folders searched, when there is none. */
 gchar     *pal_models_resolve (const gchar *text, GError **error);
 
+/* FALSE and an error when a folder that the user chose can't be read. */
+gboolean   pal_models_check   (GError **error);
+
 /* Remembers a folder to look in for all further runs. Fails when it holds no
  * model or the settings can't be written. */
 gboolean   pal_models_add     (const gchar *folder, GError **error);

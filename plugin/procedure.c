@@ -16,34 +16,10 @@
 
 #include "arguments.h"
 #include "dialog.h"
+#include "history.h"
 #include "layer-io.h"
 #include "models.h"
 #include "run.h"
-
-typedef struct
-{
-  const gchar *name;
-  PalIntent    intent;
-  const gchar *label, *blurb, *help;
-} Procedure;
-
-static const Procedure procedures[] = {
-  { "plug-in-palimpsest-fill", PAL_FILL, N_("_Fill Selection…"),
-    N_("Paint the selected part anew from a description"),
-    N_("Computes a picture from the prompt that fits what surrounds the selection, and adds it "
-       "as a new layer, with the selection as its mask, above the active one. Soft selections "
-       "stay soft; with no selection the whole layer is painted. The active layer, its mask and "
-       "the selection are not changed.") },
-  { "plug-in-palimpsest-restyle", PAL_RESTYLE, N_("_Restyle…"),
-    N_("Keep what the layer shows and change how it looks"),
-    N_("Computes the layer, or its selected part, again under a prompt, as far from the original "
-       "as the strength says, and adds the result as a new layer above the active one. The "
-       "active layer, its mask and the selection are not changed.") },
-  { "plug-in-palimpsest-generate", PAL_GENERATE, N_("_Generate…"),
-    N_("Make a picture from a description alone"),
-    N_("Computes a picture from the prompt, as large as the canvas or as the selection, and adds "
-       "it as a new layer above the active one.") }
-};
 
 /* Non-interactive runs */
 
@@ -90,42 +66,97 @@ run_quietly (PalRun *run, GimpProcedureConfig *config, GError **error)
   guint                    sources[]   = { g_unix_signal_add (SIGTERM, stop_run, &watch),
                                            g_unix_signal_add (SIGINT, stop_run, &watch),
                                            g_timeout_add_seconds (1, stop_orphan, &watch) };
-  gboolean                 ok;
+  g_autoptr (GPtrArray)    results     = NULL;
+  const PalRunClient       client      = { .progress = show_progress };
 
   gimp_progress_init (_("Palimpsest"));
-  ok = pal_run_once (run, config, show_progress, NULL, cancellable, error);
+  results = pal_run_compute (run, config, &client, cancellable, error);
   gimp_progress_end ();
 
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
     g_source_remove (sources[i]);
 
-  return ok;
+  return results && pal_run_apply (run, results, FALSE, error);
 }
 
 /* Interactive runs */
+
+/* What is done while the dialog computes. */
+typedef struct
+{
+  PalDialog *dialog;
+  PalRun    *run;
+} Shown;
 
 static void
 show_in_dialog (const PalProgress *progress, gint variant, gint n_variants, gdouble fraction,
                 gpointer data)
 {
-  pal_dialog_set_progress (data, progress, variant, n_variants, fraction);
+  pal_dialog_set_progress (((Shown *) data)->dialog, progress, variant, n_variants, fraction);
+}
+
+static void
+show_result (PalResult *result, gpointer data)
+{
+  Shown *shown = data;
+
+  pal_history_keep (pal_run_image (shown->run), result);
+  pal_dialog_add_result (shown->dialog, result);
 }
 
 static gboolean
 dialog_run (PalDialog *dialog, GimpProcedureConfig *config, GCancellable *cancellable,
-            PalDialogResult *result, gpointer data, GError **error)
+            PalDialogReport *report, gpointer data, GError **error)
 {
-  PalRun *run = data;
+  Shown                 shown   = { dialog, data };
+  const PalRunClient    client  = { show_in_dialog, show_result, &shown, TRUE };
+  gint64                start   = g_get_monotonic_time ();
+  g_autoptr (GPtrArray) results = pal_run_compute (data, config, &client, cancellable, error);
 
-  if (! pal_run_once (run, config, show_in_dialog, dialog, cancellable, error))
+  if (! results)
     return FALSE;
 
-  result->seed     = pal_run_seed (run);
-  result->n_layers = pal_run_layers (run)->len;
-  result->seconds  = pal_run_seconds (run);
-  result->note     = pal_run_note (run);
+  report->n_results = results->len;
+  report->seed      = ((PalResult *) results->pdata[0])->seed;
+  report->seconds   = (gdouble) (g_get_monotonic_time () - start) / G_USEC_PER_SEC;
+  report->note      = g_strdup (pal_run_note (data));
   return TRUE;
 }
+
+static PalScene *
+dialog_look (GimpProcedureConfig *config, const PalModelInfo *info, gpointer data, GError **error)
+{
+  return pal_run_look (data, config, info, error);
+}
+
+static GPtrArray *
+dialog_recall (gpointer data)
+{
+  return pal_history_read (pal_run_image (data));
+}
+
+static gboolean
+dialog_apply (GPtrArray *results, gpointer data, GError **error)
+{
+  return pal_run_apply (data, results, TRUE, error);
+}
+
+static void
+dialog_discard (PalResult *result, gpointer data)
+{
+  pal_history_forget (result);
+}
+
+static const PalDialogClient dialog_client = {
+  .run          = dialog_run,
+  .look         = dialog_look,
+  .recall       = dialog_recall,
+  .apply        = dialog_apply,
+  .discard      = dialog_discard,
+  .list_models  = pal_models_list,
+  .add_models   = pal_models_add,
+  .check_models = pal_models_check
+};
 
 /* gimp_ui_init () ends the process where there is no display, as in gimp-console. */
 static gboolean
@@ -143,18 +174,30 @@ init_ui (GError **error)
   return TRUE;
 }
 
-static gboolean
-run_dialog (PalRun *run, PalIntent intent, GimpProcedure *procedure, GimpProcedureConfig *config,
-            GError **error)
+/* A number to begin with: half as wide again. */
+static void
+propose_growth (GimpProcedureConfig *config, GimpImage *image)
 {
-  static const PalDialogClient client = { .run = dialog_run,
-                                          .list_models = pal_models_list,
-                                          .add_models  = pal_models_add };
+  gint quarter = MAX (gimp_image_get_width (image) / 4 / 8 * 8, 8);
+  gint left, right, top, bottom;
 
+  g_object_get (config, "extend-left", &left, "extend-right", &right, "extend-top", &top,
+                "extend-bottom", &bottom, NULL);
+  if (left + right + top + bottom == 0)
+    g_object_set (config, "extend-left", quarter, "extend-right", quarter, NULL);
+}
+
+static gboolean
+run_dialog (PalRun *run, const PalPurposeInfo *purpose, GimpProcedure *procedure,
+            GimpProcedureConfig *config, GError **error)
+{
   if (! init_ui (error))
     return FALSE;
 
-  if (pal_dialog_run (procedure, config, intent, &client, run))
+  /* The last dialog may have been left at another purpose; a menu entry means its own. */
+  g_object_set (config, "purpose", purpose->id, NULL);
+  propose_growth (config, pal_run_image (run));
+  if (pal_dialog_run (procedure, config, &dialog_client, run))
     return TRUE;
 
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "closed without a result");
@@ -194,7 +237,7 @@ static GimpValueArray *
 run_procedure (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
                GimpDrawable **drawables, GimpProcedureConfig *config, gpointer run_data)
 {
-  const Procedure   *self  = run_data;
+  const PalPurposeInfo *purpose = run_data;
   g_autoptr (PalRun) run   = NULL;
   GError            *error = NULL;
   GimpLayer         *layer;
@@ -205,9 +248,9 @@ run_procedure (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
   if (! layer)
     return return_error (procedure, error);
 
-  run = pal_run_new (image, layer, self->intent);
+  run = pal_run_new (image, layer);
   if (! (run_mode == GIMP_RUN_INTERACTIVE
-           ? run_dialog (run, self->intent, procedure, config, &error)
+           ? run_dialog (run, purpose, procedure, config, &error)
            : run_quietly (run, config, &error)))
     return return_error (procedure, error);
 
@@ -221,8 +264,8 @@ pal_procedure_names (void)
 {
   GList *names = NULL;
 
-  for (guint i = 0; i < G_N_ELEMENTS (procedures); i++)
-    names = g_list_append (names, g_strdup (procedures[i].name));
+  for (guint i = 0; i < PAL_N_PURPOSES; i++)
+    names = g_list_append (names, g_strdup (pal_purpose_info ((PalPurpose) i)->procedure));
 
   return names;
 }
@@ -230,12 +273,12 @@ pal_procedure_names (void)
 GimpProcedure *
 pal_procedure_new (GimpPlugIn *plug_in, const gchar *name)
 {
-  for (guint i = 0; i < G_N_ELEMENTS (procedures); i++)
+  for (guint i = 0; i < PAL_N_PURPOSES; i++)
     {
-      const Procedure *self = &procedures[i];
-      GimpProcedure   *procedure;
+      const PalPurposeInfo *self = pal_purpose_info ((PalPurpose) i);
+      GimpProcedure        *procedure;
 
-      if (g_strcmp0 (name, self->name) != 0)
+      if (g_strcmp0 (name, self->procedure) != 0)
         continue;
 
       procedure = gimp_image_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN,
@@ -247,7 +290,7 @@ pal_procedure_new (GimpPlugIn *plug_in, const gchar *name)
       gimp_procedure_set_documentation (procedure, _(self->blurb), _(self->help), name);
       gimp_procedure_set_attribution (procedure, "The Palimpsest authors",
                                       "The Palimpsest authors", "2025");
-      pal_arguments_add (procedure, self->intent);
+      pal_arguments_add (procedure, (PalPurpose) i);
 
       return procedure;
     }

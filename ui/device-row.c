@@ -7,6 +7,12 @@
 
 #include "pal.h"
 
+typedef struct
+{
+  PalDevicesFailed failed;
+  gpointer         data;
+} Failure;
+
 static void
 append (GtkComboBoxText *combo, const gchar *id, const gchar *text)
 {
@@ -60,9 +66,15 @@ devices_listed (GObject *source, GAsyncResult *result, gpointer data)
   g_autoptr (GPtrArray) devices = g_task_propagate_pointer (G_TASK (result), &error);
   g_autofree gchar     *active  = g_strdup (gtk_combo_box_get_active_id (combo));
 
+  /* The dialog may have been closed meanwhile. */
+  if (! gtk_widget_get_parent (GTK_WIDGET (combo)))
+    return;
+
   if (! devices)
     {
-      gtk_widget_set_tooltip_text (GTK_WIDGET (combo), error->message);
+      Failure *failure = g_object_get_data (source, "failure");
+
+      failure->failed (error->message, failure->data);
       return;
     }
 
@@ -98,12 +110,15 @@ config_changed (GimpProcedureConfig *config, GParamSpec *pspec, gpointer combo)
 }
 
 GtkWidget *
-pal_device_row_new (GimpProcedureConfig *config)
+pal_device_row_new (GimpProcedureConfig *config, PalDevicesFailed failed, gpointer data)
 {
   GtkWidget        *combo = gtk_combo_box_text_new ();
   g_autoptr (GTask) task  = NULL;
+  Failure          *failure = g_new (Failure, 1);
   GList            *cells;
 
+  *failure = (Failure) { failed, data };
+  g_object_set_data_full (G_OBJECT (combo), "failure", failure, g_free);
   append (GTK_COMBO_BOX_TEXT (combo), "", _("The fastest one"));
   select_id (GTK_COMBO_BOX (combo), config);
 

@@ -10,8 +10,13 @@
 G_BEGIN_DECLS
 
 /* A list for the argument "device". Asking the drivers takes a while, so the
- * devices appear when they have answered. */
-GtkWidget *pal_device_row_new (GimpProcedureConfig *config);
+ * devices appear when they have answered; failed is called, with what to do, when
+ * there are none. */
+typedef void (*PalDevicesFailed) (const gchar *message, gpointer data);
+
+GtkWidget *pal_device_row_new (GimpProcedureConfig *config,
+                               PalDevicesFailed     failed,
+                               gpointer             data);
 
 G_END_DECLS
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Owns the dialog: what stands where, which keys do what, and the two states,
- * waiting and running. GimpProcedureDialog brings Reset, saved settings and the
- * tie to GIMP's window. */
+/* Owns the dialog: its two halves, which keys do what, and the two states, waiting and
+ * running. GimpProcedureDialog brings Reset, saved settings and the tie to GIMP's window. */
 
 #include "dialog.h"
 
@@ -9,32 +8,33 @@
 #include <glib/gi18n-lib.h>
 #include <libgimp/gimpui.h>
 
-#include "device-row.h"
-#include "form.h"
-#include "model-row.h"
-#include "seed-row.h"
+#include "settings-pane.h"
 #include "status-row.h"
-#include "words-row.h"
+#include "viewer.h"
 
-#define WIDTH_PX        560
-#define MIN_ADVANCED_PX 160
-#define OTHER_PX        470     /* all but the advanced part, with the window's frame */
+#define WIDTH_PX     1040
+#define HEIGHT_PX    640
+#define LOOK_DELAY_MS 150     /* between the last change and a new look at the image */
+
+/* Arguments that decide what a run looks at. */
+static const gchar *const look_arguments[] = {
+  "purpose", "region", "strength", "grow", "feather",
+  "extend-left", "extend-right", "extend-top", "extend-bottom"
+};
 
 struct _PalDialog
 {
   GimpProcedureConfig   *config;
-  PalIntent              intent;
   const PalDialogClient *client;
   gpointer               data;
 
-  GtkWidget             *window, *message, *message_text, *content, *prompt, *words_row;
-  GtkWidget             *words_list, *model_row, *model_hint, *eta, *seed_row, *status;
+  GtkWidget             *window, *message, *message_text, *halves, *viewer, *pane, *status;
 
-  PalModelInfo           defaults;      /* the numbers of the chosen model; no strings */
-  gchar                 *sampler;       /* its sampler's id */
-  gchar                 *title;
-  gboolean               usable;        /* there is a model to run */
+  const PalModelInfo    *model;         /* NULL when there is none to run */
+  gchar                 *model_error, *device_error;
   GCancellable          *cancellable;   /* while running */
+  guint                  look_source;
+  gboolean               applied;
 };
 
 /* Messages */
@@ -54,12 +54,6 @@ hide_message (PalDialog *dialog)
   gtk_widget_hide (dialog->message);
 }
 
-static void
-message_response (GtkInfoBar *bar, gint response, gpointer data)
-{
-  hide_message (data);
-}
-
 static GtkWidget *
 message_new (PalDialog *dialog)
 {
@@ -77,87 +71,75 @@ message_new (PalDialog *dialog)
   gtk_container_add (GTK_CONTAINER (gtk_info_bar_get_content_area (GTK_INFO_BAR (bar))),
                      dialog->message_text);
   gtk_info_bar_set_show_close_button (GTK_INFO_BAR (bar), TRUE);
-  g_signal_connect (bar, "response", G_CALLBACK (message_response), dialog);
+  g_signal_connect_swapped (bar, "response", G_CALLBACK (hide_message), dialog);
   gtk_widget_show (dialog->message_text);
 
   return bar;
 }
 
-/* Numbers: 0 means the model's default, and the dialog shows which that is. */
-
-static void
-fill_default (PalDialog *dialog, const gchar *argument, gdouble old, gdouble new)
-{
-  GParamSpec *pspec;
-  gdouble     value;
-
-  pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (dialog->config), argument);
-  if (! pspec)
-    return;
-
-  if (G_IS_PARAM_SPEC_INT (pspec))
-    {
-      gint integer;
-
-      g_object_get (dialog->config, argument, &integer, NULL);
-      value = integer;
-    }
-  else
-    g_object_get (dialog->config, argument, &value, NULL);
-
-  /* A value that only repeats the former model's default follows the model. */
-  if (ABS (value - new) <= 1e-6 || (value > 0 && ABS (value - old) > 1e-6))
-    return;
-
-  if (G_IS_PARAM_SPEC_INT (pspec))
-    g_object_set (dialog->config, argument, (gint) new, NULL);
-  else
-    g_object_set (dialog->config, argument, new, NULL);
-}
-
-static gdouble
-default_strength (PalDialog *dialog, const PalModelInfo *info)
-{
-  return dialog->intent == PAL_RESTYLE ? info->restyle_strength : info->fill_strength;
-}
-
-static void
-fill_defaults (PalDialog *dialog, const PalModelInfo *info)
-{
-  const PalModelInfo *old = &dialog->defaults;
-
-  fill_default (dialog, "strength", default_strength (dialog, old),
-                default_strength (dialog, info));
-  fill_default (dialog, "steps", old->steps, info->steps);
-  fill_default (dialog, "guidance", old->guidance, info->guidance);
-}
-
-/* Reset puts the zeros back. */
-static void
-number_changed (GimpProcedureConfig *config, GParamSpec *pspec, gpointer data)
-{
-  PalDialog *dialog = data;
-
-  if (dialog->usable)
-    fill_defaults (dialog, &dialog->defaults);
-}
-
-static void
-update_eta (PalDialog *dialog)
-{
-  g_autofree gchar *sampler = NULL;
-
-  g_object_get (dialog->config, "sampler", &sampler, NULL);
-  if (g_strcmp0 (sampler, "default") == 0)
-    g_set_str (&sampler, dialog->sampler);
-  gtk_widget_set_sensitive (dialog->eta, g_strcmp0 (sampler, "ddim") == 0);
-}
+/* What there is to see: the image, or why nothing can be run */
 
 static void
 update_ok (PalDialog *dialog)
 {
   gtk_dialog_set_response_sensitive (GTK_DIALOG (dialog->window), GTK_RESPONSE_OK,
-                                     dialog->usable && ! dialog->cancellable);
+                                     dialog->model && ! dialog->device_error &&
+                                     ! dialog->cancellable);
+}
+
+/* FALSE when nothing can be run. */
+static gboolean
+show_state (PalDialog *dialog)
+{
+  g_autoptr (GPtrArray) models = NULL;
+  g_autoptr (GError)    error  = NULL;
+
+  if (dialog->device_error)
+    pal_viewer_set_state (dialog->viewer, PAL_STATE_NO_DEVICE, dialog->device_error);
+  else if (! dialog->client->check_models (&error) && ! dialog->model)
+    pal_viewer_set_state (dialog->viewer, PAL_STATE_BAD_FOLDER, error->message);
+  else if (! dialog->model)
+    {
+      models = dialog->client->list_models ();
+      pal_viewer_set_state (dialog->viewer, models->len > 0 ? PAL_STATE_BAD_MODEL
+                                                            : PAL_STATE_NO_MODEL,
+                            dialog->model_error);
+    }
+  else
+    {
+      if (error)
+        show_message (dialog, GTK_MESSAGE_WARNING, error->message);
+      return TRUE;
+    }
+
+  return FALSE;
+}
+
+static gboolean
+look (gpointer data)
+{
+  PalDialog         *dialog = data;
+  g_autoptr (GError) error  = NULL;
+  PalScene          *scene;
+
+  dialog->look_source = 0;
+  update_ok (dialog);
+  if (! show_state (dialog))
+    return G_SOURCE_REMOVE;
+
+  scene = dialog->client->look (dialog->config, dialog->model, dialog->data, &error);
+  if (! scene)
+    show_message (dialog, GTK_MESSAGE_WARNING, error->message);
+  pal_viewer_set_scene (dialog->viewer, scene);
+
+  return G_SOURCE_REMOVE;
+}
+
+static void
+look_soon (PalDialog *dialog)
+{
+  g_clear_handle_id (&dialog->look_source, g_source_remove);
+  dialog->look_source = g_timeout_add (LOOK_DELAY_MS, look, dialog);
 }
 
 static void
@@ -165,143 +147,81 @@ model_changed (const PalModelInfo *info, const GError *error, gpointer data)
 {
   PalDialog *dialog = data;
 
-  dialog->usable = info != NULL;
-  pal_words_row_set_model (dialog->words_row, info);
+  dialog->model = info;
+  g_set_str (&dialog->model_error, error ? error->message : NULL);
+  hide_message (dialog);
+  look_soon (dialog);
   update_ok (dialog);
-  if (! info)
+}
+
+static void
+devices_failed (const gchar *message, gpointer data)
+{
+  PalDialog *dialog = data;
+
+  g_set_str (&dialog->device_error, message);
+  look_soon (dialog);
+}
+
+/* The image may have been worked on in GIMP's own window meanwhile. */
+static gboolean
+window_focused (GtkWidget *window, GdkEventFocus *event, gpointer data)
+{
+  PalDialog *dialog = data;
+
+  if (! dialog->cancellable)
+    look_soon (dialog);
+  return GDK_EVENT_PROPAGATE;
+}
+
+/* Results */
+
+static void
+no_result_shown (PalResult *result, gpointer data)
+{
+}
+
+static void
+apply_results (GPtrArray *results, gpointer data)
+{
+  PalDialog         *dialog = data;
+  g_autoptr (GError) error  = NULL;
+  g_autofree gchar  *text   = NULL;
+
+  if (! dialog->client->apply (results, dialog->data, &error))
     {
       show_message (dialog, GTK_MESSAGE_ERROR, error->message);
       return;
     }
 
+  dialog->applied = TRUE;
   hide_message (dialog);
-  fill_defaults (dialog, info);
-  dialog->defaults.fill_strength    = info->fill_strength;
-  dialog->defaults.restyle_strength = info->restyle_strength;
-  dialog->defaults.steps            = info->steps;
-  dialog->defaults.guidance         = info->guidance;
-  g_set_str (&dialog->sampler, info->sampler);
-  update_eta (dialog);
+  text = g_strdup_printf (ngettext ("%u layer added; Undo in GIMP takes it back",
+                                    "%u layers added as a group; Undo in GIMP takes them back",
+                                    results->len), results->len);
+  pal_status_row_set_text (dialog->status, text);
 }
 
-/* Assembly */
-
 static void
-add_main (PalDialog *dialog, GtkSizeGroup *labels)
+discard_results (GPtrArray *results, gpointer data)
 {
-  const PalModelRowClient client = { dialog->client->list_models, dialog->client->add_models,
-                                     model_changed, dialog };
-  GtkWidget *form = pal_form_new (labels);
-  GtkWidget *box, *combo;
+  PalDialog *dialog = data;
 
-  box = pal_text_box_new (dialog->config, "prompt", 3, &dialog->prompt);
-  pal_form_add (form, PAL_FORM_ROW, dialog->config, "prompt", box, dialog->prompt);
-  dialog->words_row = pal_words_row_new (dialog->config, dialog->intent,
-                                         &dialog->words_list);
-  pal_form_add_plain (form, PAL_FORM_ROW, dialog->words_row);
-
-  if (dialog->intent != PAL_GENERATE)
+  for (guint i = 0; i < results->len; i++)
     {
-      GtkWidget *strength = pal_slider_new (dialog->config, "strength", 0.05, 1.0, 0.01, 2);
-
-      pal_form_add (form, PAL_FORM_ROW, dialog->config, "strength", strength, strength);
+      pal_strip_remove (pal_viewer_get_strip (dialog->viewer), results->pdata[i]);
+      dialog->client->discard (results->pdata[i], dialog->data);
     }
-
-  dialog->model_hint = pal_hint_new ();
-  dialog->model_row  = pal_model_row_new (dialog->config, &client, &combo, dialog->model_hint);
-  pal_form_add (form, PAL_FORM_ROW, dialog->config, "model", dialog->model_row, combo);
-  pal_form_add_plain (form, PAL_FORM_ROW, dialog->model_hint);
-
-  gtk_box_pack_start (GTK_BOX (dialog->content), form, TRUE, TRUE, 0);
 }
 
 static void
-add_widget (PalDialog *dialog, GtkWidget *form, PalFormPlace place, const gchar *argument,
-            GtkWidget *widget)
+keep_seed (PalResult *result, gpointer data)
 {
-  pal_form_add (form, place, dialog->config, argument, widget, widget);
-}
+  PalDialog *dialog = data;
 
-static GtkWidget *
-advanced_form (PalDialog *dialog, GtkSizeGroup *labels)
-{
-  GObject   *config = G_OBJECT (dialog->config);
-  GtkWidget *form   = pal_form_new (labels);
-  GtkWidget *box, *focus;
-
-  box = pal_text_box_new (dialog->config, "negative-prompt", 2, &focus);
-  pal_form_add (form, PAL_FORM_ROW, dialog->config, "negative-prompt", box, focus);
-  add_widget (dialog, form, PAL_FORM_LEFT, "steps",
-              pal_slider_new (dialog->config, "steps", 1, 100, 1, 0));
-  add_widget (dialog, form, PAL_FORM_RIGHT, "guidance",
-              pal_slider_new (dialog->config, "guidance", 1.0, 20.0, 0.1, 1));
-  add_widget (dialog, form, PAL_FORM_LEFT, "sampler",
-              gimp_prop_choice_combo_box_new (config, "sampler"));
-  dialog->eta = pal_slider_new (dialog->config, "eta", 0.0, 1.0, 0.01, 2);
-  add_widget (dialog, form, PAL_FORM_RIGHT, "eta", dialog->eta);
-
-  dialog->seed_row = pal_seed_row_new (dialog->config, &focus);
-  pal_form_add (form, PAL_FORM_ROW, dialog->config, "seed", dialog->seed_row, focus);
-  add_widget (dialog, form, PAL_FORM_LEFT, "random",
-              gimp_prop_choice_combo_box_new (config, "random"));
-  box = gimp_prop_check_button_new (config, "karras", NULL);
-  pal_form_add_plain (form, PAL_FORM_RIGHT, box);
-  gtk_widget_show (box);
-
-  add_widget (dialog, form, PAL_FORM_LEFT, "count",
-              pal_slider_new (dialog->config, "count", 1, 16, 1, 0));
-  if (dialog->intent != PAL_GENERATE)
-    add_widget (dialog, form, PAL_FORM_RIGHT, "region",
-                gimp_prop_choice_combo_box_new (config, "region"));
-  add_widget (dialog, form, PAL_FORM_ROW, "device", pal_device_row_new (dialog->config));
-
-  return form;
-}
-
-/* Where the screen is too low for both, opening one part closes the other. */
-static void
-make_room (GtkExpander *opened, GParamSpec *pspec, gpointer other)
-{
-  GtkWidget   *window  = gtk_widget_get_toplevel (GTK_WIDGET (opened));
-  GdkMonitor  *monitor = gdk_display_get_monitor (gdk_display_get_default (), 0);
-  GdkRectangle area;
-  gint         height;
-
-  gdk_monitor_get_workarea (monitor, &area);
-  gtk_widget_get_preferred_height (window, &height, NULL);
-  if (gtk_expander_get_expanded (opened) && height > area.height)
-    gtk_expander_set_expanded (other, FALSE);
-}
-
-/* As high as it needs, but scrolled on a screen that is too low for it. */
-static void
-add_advanced (PalDialog *dialog, GtkSizeGroup *labels)
-{
-  GtkWidget   *expander = gtk_expander_new_with_mnemonic (_("Ad_vanced"));
-  GtkWidget   *scroll   = gtk_scrolled_window_new (NULL, NULL);
-  GtkWidget   *form     = advanced_form (dialog, labels);
-  GdkMonitor  *monitor  = gdk_display_get_monitor (gdk_display_get_default (), 0);
-  GdkRectangle area;
-  gint         height;
-
-  gdk_monitor_get_workarea (monitor, &area);
-  gtk_widget_get_preferred_height (form, NULL, &height);
-  height = MIN (height, MAX (MIN_ADVANCED_PX, area.height - OTHER_PX));
-
-  gtk_scrolled_window_set_policy (GTK_SCROLLED_WINDOW (scroll), GTK_POLICY_NEVER,
-                                  GTK_POLICY_AUTOMATIC);
-  gtk_scrolled_window_set_overlay_scrolling (GTK_SCROLLED_WINDOW (scroll), FALSE);
-  gtk_scrolled_window_set_min_content_height (GTK_SCROLLED_WINDOW (scroll), height);
-  gtk_widget_set_margin_top (scroll, 6);
-  gtk_container_add (GTK_CONTAINER (scroll), form);
-  gtk_widget_show (scroll);
-
-  gtk_expander_set_resize_toplevel (GTK_EXPANDER (expander), TRUE);
-  gtk_container_add (GTK_CONTAINER (expander), scroll);
-  gtk_widget_show (expander);
-  g_signal_connect (expander, "notify::expanded", G_CALLBACK (make_room), dialog->words_list);
-  g_signal_connect (dialog->words_list, "notify::expanded", G_CALLBACK (make_room), expander);
-  gtk_box_pack_start (GTK_BOX (dialog->content), expander, FALSE, FALSE, 0);
+  pal_settings_pane_take (dialog->pane, result);
+  pal_settings_pane_focus_prompt (dialog->pane, TRUE);
+  pal_status_row_set_text (dialog->status, _("The seed is kept: change one thing and generate"));
 }
 
 /* Running */
@@ -328,12 +248,12 @@ dialog_response (GtkDialog *window, gint response, gpointer data)
 static gboolean
 key_pressed (GtkWidget *window, GdkEventKey *event, gpointer data)
 {
-  PalDialog *dialog = data;
-
   if ((event->state & GDK_CONTROL_MASK) &&
       (event->keyval == GDK_KEY_Return || event->keyval == GDK_KEY_KP_Enter))
     {
-      if (dialog->usable && ! dialog->cancellable)
+      PalDialog *dialog = data;
+
+      if (dialog->model && ! dialog->device_error && ! dialog->cancellable)
         gtk_dialog_response (GTK_DIALOG (window), GTK_RESPONSE_OK);
       return GDK_EVENT_STOP;
     }
@@ -341,69 +261,82 @@ key_pressed (GtkWidget *window, GdkEventKey *event, gpointer data)
   return GDK_EVENT_PROPAGATE;
 }
 
-/* Everything but Stop sleeps while running. */
+static gchar *
+window_title (PalDialog *dialog)
+{
+  g_autofree gchar *id = NULL;
+
+  g_object_get (dialog->config, "purpose", &id, NULL);
+  return g_strdup (_(pal_purpose_info (pal_purpose_find (id))->title));
+}
+
+static void
+update_title (PalDialog *dialog)
+{
+  g_autofree gchar *title = window_title (dialog);
+
+  gtk_window_set_title (GTK_WINDOW (dialog->window), title);
+}
+
+/* The settings sleep while running; what was made before can be looked at. */
 static void
 set_running (PalDialog *dialog, GCancellable *cancellable)
 {
   GtkDialog *window = GTK_DIALOG (dialog->window);
   GtkWidget *close  = gtk_dialog_get_widget_for_response (window, GTK_RESPONSE_CANCEL);
-  GtkWidget *area   = gtk_dialog_get_content_area (window);
-  GList     *children;
 
   dialog->cancellable = cancellable;
   pal_status_row_set_running (dialog->status, cancellable != NULL);
+  gtk_widget_set_sensitive (dialog->pane, cancellable == NULL);
 
-  /* The content area also holds GimpProcedureDialog's own buttons. */
-  children = gtk_container_get_children (GTK_CONTAINER (area));
-  for (GList *iter = children; iter; iter = iter->next)
-    if (iter->data != dialog->status && iter->data != dialog->message)
-      gtk_widget_set_sensitive (iter->data, cancellable == NULL);
-  g_list_free (children);
   gtk_widget_set_sensitive (gtk_widget_get_parent (close), cancellable == NULL);
 
   update_ok (dialog);
   if (! cancellable)
     {
-      gtk_window_set_title (GTK_WINDOW (dialog->window), dialog->title);
-      gtk_widget_grab_focus (dialog->prompt);
+      pal_viewer_end_forming (dialog->viewer);
+      update_title (dialog);
+      pal_settings_pane_focus_prompt (dialog->pane, FALSE);
     }
 }
 
 static void
-show_result (PalDialog *dialog, const PalDialogResult *result)
+show_report (PalDialog *dialog, const PalDialogReport *report)
 {
   g_autofree gchar *text = NULL;
 
-  if (result->n_layers == 1)
+  if (report->n_results == 1)
     /* TRANSLATORS: the random seed, then a time. */
-    text = g_strdup_printf (_("New layer, seed %d, %.1f s"), result->seed, result->seconds);
+    text = g_strdup_printf (_("Seed %d, %.1f s; Apply adds it to the image"), report->seed,
+                            report->seconds);
   else
-    text = g_strdup_printf (ngettext ("%u new layer, seeds from %d, %.1f s",
-                                      "%u new layers, seeds from %d, %.1f s",
-                                      result->n_layers),
-                            result->n_layers, result->seed, result->seconds);
+    text = g_strdup_printf (ngettext ("%u result, seeds from %d, %.1f s",
+                                      "%u results, seeds from %d, %.1f s", report->n_results),
+                            report->n_results, report->seed, report->seconds);
   pal_status_row_set_text (dialog->status, text);
-  pal_seed_row_set_used (dialog->seed_row, result->seed);
+  pal_settings_pane_set_used (dialog->pane, report->seed);
 
-  if (result->note)
-    show_message (dialog, GTK_MESSAGE_INFO, result->note);
+  if (report->note)
+    show_message (dialog, GTK_MESSAGE_INFO, report->note);
 }
 
-static gboolean
+static void
 run_once (PalDialog *dialog)
 {
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError)       error       = NULL;
-  PalDialogResult          result      = { 0 };
+  PalDialogReport          report      = { 0 };
   gboolean                 ok;
 
   hide_message (dialog);
+  g_clear_handle_id (&dialog->look_source, g_source_remove);
+  look (dialog);
   set_running (dialog, cancellable);
-  ok = dialog->client->run (dialog, dialog->config, cancellable, &result, dialog->data, &error);
+  ok = dialog->client->run (dialog, dialog->config, cancellable, &report, dialog->data, &error);
   set_running (dialog, NULL);
 
   if (ok)
-    show_result (dialog, &result);
+    show_report (dialog, &report);
   else if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     pal_status_row_set_text (dialog->status, _("Stopped; the image is as it was"));
   else
@@ -411,85 +344,136 @@ run_once (PalDialog *dialog)
       pal_status_row_set_text (dialog->status, "");
       show_message (dialog, GTK_MESSAGE_ERROR, error->message);
     }
-
-  return ok;
+  g_free (report.note);
 }
 
-/* The menu's words without mnemonic and dots. */
-static gchar *
-window_title (GimpProcedure *procedure)
+/* Assembly */
+
+static void
+add_halves (PalDialog *dialog, GtkWidget *area)
 {
-  gchar *title = gimp_strip_uline (gimp_procedure_get_menu_label (procedure));
+  const PalStripClient    strip    = { no_result_shown, apply_results, discard_results, keep_seed,
+                                       dialog };
+  const PalSettingsClient settings = { dialog->client->list_models, dialog->client->add_models,
+                                       model_changed, devices_failed, dialog };
+  g_autoptr (GPtrArray)   earlier  = dialog->client->recall (dialog->data);
 
-  if (g_str_has_suffix (title, "…"))
-    title[strlen (title) - strlen ("…")] = '\0';
+  dialog->pane   = pal_settings_pane_new (dialog->config, &settings);
+  dialog->viewer = pal_viewer_new (&strip, G_CALLBACK (pal_settings_pane_choose_model),
+                                   dialog->pane);
+  for (guint i = 0; i < earlier->len; i++)
+    pal_strip_add (pal_viewer_get_strip (dialog->viewer), earlier->pdata[i], FALSE);
 
-  return title;
+  dialog->halves = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 12);
+  gtk_box_pack_start (GTK_BOX (dialog->halves), dialog->viewer, TRUE, TRUE, 0);
+  gtk_box_pack_start (GTK_BOX (dialog->halves), dialog->pane, FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (area), dialog->halves, TRUE, TRUE, 0);
+  gtk_widget_show (dialog->halves);
+}
+
+/* GimpProcedureDialog's buttons to load and save settings take a line of their own below
+ * everything: that height is better spent on the preview. */
+static void
+move_saved_settings (PalDialog *dialog, GtkWidget *area)
+{
+  GtkWidget        *actions  = gtk_widget_get_parent (
+                                 gtk_dialog_get_widget_for_response (GTK_DIALOG (dialog->window),
+                                                                     GTK_RESPONSE_OK));
+  g_autoptr (GList) children = gtk_container_get_children (GTK_CONTAINER (area));
+
+  for (GList *iter = children; iter; iter = iter->next)
+    {
+      GtkWidget *child = iter->data;
+
+      if (child == dialog->message || child == dialog->halves || child == dialog->status ||
+          gtk_widget_is_ancestor (actions, child) || child == actions)
+        continue;
+
+      g_object_ref (child);
+      gtk_container_remove (GTK_CONTAINER (area), child);
+      pal_settings_pane_add_advanced (dialog->pane, child);
+      g_object_unref (child);
+    }
+}
+
+static void
+connect (PalDialog *dialog)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (look_arguments); i++)
+    {
+      g_autofree gchar *signal = g_strconcat ("notify::", look_arguments[i], NULL);
+
+      g_signal_connect_swapped (dialog->config, signal, G_CALLBACK (look_soon), dialog);
+    }
+  g_signal_connect_swapped (dialog->config, "notify::purpose", G_CALLBACK (update_title), dialog);
+  g_signal_connect (dialog->window, "focus-in-event", G_CALLBACK (window_focused), dialog);
+  g_signal_connect (dialog->window, "response", G_CALLBACK (dialog_response), dialog);
+  g_signal_connect (dialog->window, "key-press-event", G_CALLBACK (key_pressed), dialog);
 }
 
 static void
 dialog_init (PalDialog *dialog, GimpProcedure *procedure)
 {
-  g_autoptr (GtkSizeGroup) labels = gtk_size_group_new (GTK_SIZE_GROUP_HORIZONTAL);
-  GtkWidget               *area, *close;
+  g_autofree gchar *title = window_title (dialog);
+  GtkWidget        *area, *close;
 
-  dialog->title  = window_title (procedure);
-  dialog->window = gimp_procedure_dialog_new (procedure, dialog->config, dialog->title);
+  dialog->window = gimp_procedure_dialog_new (procedure, dialog->config, title);
   gimp_procedure_dialog_set_ok_label (GIMP_PROCEDURE_DIALOG (dialog->window), _("_Generate"));
   close = gtk_dialog_get_widget_for_response (GTK_DIALOG (dialog->window), GTK_RESPONSE_CANCEL);
   gtk_button_set_label (GTK_BUTTON (close), _("_Close"));
-  gtk_window_set_default_size (GTK_WINDOW (dialog->window), WIDTH_PX, -1);
+  gtk_window_set_default_size (GTK_WINDOW (dialog->window), WIDTH_PX, HEIGHT_PX);
 
   area = gtk_dialog_get_content_area (GTK_DIALOG (dialog->window));
   gtk_box_set_spacing (GTK_BOX (area), 12);
   gtk_box_pack_start (GTK_BOX (area), message_new (dialog), FALSE, FALSE, 0);
-
-  dialog->content = gtk_box_new (GTK_ORIENTATION_VERTICAL, 12);
-  gtk_box_pack_start (GTK_BOX (area), dialog->content, TRUE, TRUE, 0);
-  gtk_widget_show (dialog->content);
-  add_main (dialog, labels);
-  add_advanced (dialog, labels);
-
+  add_halves (dialog, area);
   dialog->status = pal_status_row_new (G_CALLBACK (stop), dialog);
   gtk_box_pack_start (GTK_BOX (area), dialog->status, FALSE, FALSE, 0);
+  move_saved_settings (dialog, area);
 
-  pal_status_row_set_text (dialog->status, _("Ctrl+Enter starts, Escape stops or closes"));
-  pal_model_row_reload (dialog->model_row);
-  g_signal_connect (dialog->config, "notify", G_CALLBACK (number_changed), dialog);
-  g_signal_connect_swapped (dialog->config, "notify::sampler", G_CALLBACK (update_eta), dialog);
-  g_signal_connect (dialog->window, "response", G_CALLBACK (dialog_response), dialog);
-  g_signal_connect (dialog->window, "key-press-event", G_CALLBACK (key_pressed), dialog);
-  gtk_widget_grab_focus (dialog->prompt);
+  pal_status_row_set_text (dialog->status, _("Ctrl+Enter generates, Escape stops or closes"));
+  connect (dialog);
+  pal_settings_pane_start (dialog->pane);
+  pal_settings_pane_focus_prompt (dialog->pane, FALSE);
 }
 
 gboolean
-pal_dialog_run (GimpProcedure *procedure, GimpProcedureConfig *config, PalIntent intent,
+pal_dialog_run (GimpProcedure *procedure, GimpProcedureConfig *config,
                 const PalDialogClient *client, gpointer data)
 {
-  PalDialog dialog  = { .config = config, .intent = intent, .client = client, .data = data };
-  gboolean  success = FALSE;
+  PalDialog dialog = { .config = config, .client = client, .data = data };
 
   dialog_init (&dialog, procedure);
   while (gimp_procedure_dialog_run (GIMP_PROCEDURE_DIALOG (dialog.window)))
-    success = run_once (&dialog) || success;
+    run_once (&dialog);
 
+  g_clear_handle_id (&dialog.look_source, g_source_remove);
   g_signal_handlers_disconnect_by_data (config, &dialog);
   gtk_widget_destroy (dialog.window);
-  g_free (dialog.sampler);
-  g_free (dialog.title);
+  g_free (dialog.model_error);
+  g_free (dialog.device_error);
 
-  return success;
+  return dialog.applied;
 }
 
 void
 pal_dialog_set_progress (PalDialog *dialog, const PalProgress *progress, gint variant,
                          gint n_variants, gdouble fraction)
 {
+  g_autofree gchar *name  = window_title (dialog);
   g_autofree gchar *title = NULL;
 
   pal_status_row_set_progress (dialog->status, progress, variant, n_variants, fraction);
+  if (progress->preview)
+    pal_viewer_set_forming (dialog->viewer, progress->preview);
 
   /* TRANSLATORS: the dialog's title while it works: percent done, name. */
-  title = g_strdup_printf (_("%d%% – %s"), (gint) (fraction * 100), dialog->title);
+  title = g_strdup_printf (_("%d%% – %s"), (gint) (fraction * 100), name);
   gtk_window_set_title (GTK_WINDOW (dialog->window), title);
+}
+
+void
+pal_dialog_add_result (PalDialog *dialog, PalResult *result)
+{
+  pal_strip_add (pal_viewer_get_strip (dialog->viewer), result, TRUE);
 }

@@ -35,11 +35,17 @@ attach (GtkWidget *form, PalFormPlace place, GtkWidget *label, GtkWidget *widget
   gint row  = row_for (form, place);
   gint left = place == PAL_FORM_RIGHT ? 2 : 0;
 
+  gtk_widget_set_hexpand (widget, TRUE);
+  if (place == PAL_FORM_WHOLE)
+    {
+      gtk_grid_attach (GTK_GRID (form), widget, 0, row, 4, 1);
+      return;
+    }
+
   if (label)
     gtk_grid_attach (GTK_GRID (form), label, left, row, 1, 1);
   gtk_grid_attach (GTK_GRID (form), widget, label || place != PAL_FORM_RIGHT ? left + 1 : left,
                    row, place == PAL_FORM_ROW ? 3 : label ? 1 : 2, 1);
-  gtk_widget_set_hexpand (widget, TRUE);
 }
 
 void

@@ -13,7 +13,8 @@ typedef enum
 {
   PAL_FORM_ROW,         /* a row of its own */
   PAL_FORM_LEFT,        /* the left half of a new row */
-  PAL_FORM_RIGHT        /* the right half of the same row */
+  PAL_FORM_RIGHT,       /* the right half of the same row */
+  PAL_FORM_WHOLE        /* a row of its own, from where its label would be */
 } PalFormPlace;
 
 /* A grid whose labels are as wide as those of all forms of the same group. */

@@ -11,6 +11,7 @@ typedef struct
   PalModelRowClient    client;
   GtkWidget           *box, *combo, *hint;
   gchar               *first;         /* path that an empty argument means */
+  gboolean             only;          /* there is no other */
   PalModelInfo        *info;          /* of the chosen model; NULL when it can't be used */
   gboolean             loading;
 } ModelRow;
@@ -27,9 +28,13 @@ free_row (gpointer data)
 
 /* "Stable Diffusion 1.x, 860 M parameters, F16, 512 px" */
 static gchar *
-describe (const PalModelInfo *info)
+describe (const ModelRow *row, const PalModelInfo *info)
 {
   g_autofree gchar *size = NULL;
+
+  if (row->only && info->words)
+    return g_strdup (_("Knows a few materials and styles. For anything else, choose the folder of "
+                       "a Stable Diffusion model."));
 
   if (info->parameters >= 100000000)
     size = g_strdup_printf ("%.2f G", (gdouble) info->parameters / 1e9);
@@ -67,7 +72,7 @@ tell_client (ModelRow *row)
                                  _("No model is installed. Choose the folder of one with the "
                                    "button beside the list of models."));
 
-  text = info ? describe (info) : NULL;
+  text = info ? describe (row, info) : NULL;
   gtk_label_set_text (GTK_LABEL (row->hint), text ? text : "");
   gtk_widget_set_tooltip_text (row->hint, text);
   gtk_widget_set_visible (row->hint, text != NULL);
@@ -102,7 +107,8 @@ pal_model_row_reload (GtkWidget *box)
   g_autofree gchar     *path = NULL;
 
   g_set_str (&row->first, list->len > 0 ? list->pdata[0] : NULL);
-  path = chosen_path (row);
+  row->only = list->len == 1;
+  path      = chosen_path (row);
 
   row->loading = TRUE;
   gtk_combo_box_text_remove_all (GTK_COMBO_BOX_TEXT (row->combo));
@@ -157,10 +163,10 @@ choose_folder (ModelRow *row, const gchar *folder)
   g_object_set (row->config, "model", found->len > 0 ? found->pdata[0] : folder, NULL);
 }
 
-static void
-button_clicked (GtkButton *button, gpointer data)
+void
+pal_model_row_choose (GtkWidget *box)
 {
-  ModelRow         *row     = data;
+  ModelRow         *row     = g_object_get_data (G_OBJECT (box), "model-row");
   GtkWidget        *window  = gtk_widget_get_toplevel (row->box);
   GtkWidget        *chooser = gtk_file_chooser_dialog_new (_("Folder of a Model, or of Several"),
                                                            GTK_WINDOW (window),
@@ -201,7 +207,7 @@ pal_model_row_new (GimpProcedureConfig *config, const PalModelRowClient *client,
   g_object_set_data_full (G_OBJECT (row->box), "model-row", row, free_row);
 
   g_signal_connect (row->combo, "changed", G_CALLBACK (combo_changed), row);
-  g_signal_connect (button, "clicked", G_CALLBACK (button_clicked), row);
+  g_signal_connect_swapped (button, "clicked", G_CALLBACK (pal_model_row_choose), row->box);
   g_signal_connect_object (config, "notify::model", G_CALLBACK (config_changed), row->box,
                            G_CONNECT_DEFAULT);
   gtk_widget_show_all (row->box);

@@ -33,6 +33,9 @@ GtkWidget *pal_model_row_new    (GimpProcedureConfig     *config,
 /* Reads the list and tells the client; once, when the dialog is complete. */
 void       pal_model_row_reload (GtkWidget               *row);
 
+/* Asks the user for a folder, as the button does. */
+void       pal_model_row_choose (GtkWidget               *row);
+
 G_END_DECLS
 
 #endif

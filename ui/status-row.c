@@ -10,6 +10,8 @@ typedef struct
 {
   GtkWidget *bar, *stop, *text;
   gboolean   stopping;
+  gint64     start_us;          /* of the first variant's painting; 0 = not yet */
+  gdouble    start_fraction;
 } StatusRow;
 
 static const gchar *const phases[PAL_N_PHASES] = {
@@ -66,6 +68,7 @@ pal_status_row_set_running (GtkWidget *stack, gboolean running)
   row->stopping = FALSE;
   gtk_stack_set_visible_child_name (GTK_STACK (stack), running ? "progress" : "text");
   gtk_widget_set_sensitive (row->stop, TRUE);
+  row->start_us = 0;
   if (running)
     {
       gtk_progress_bar_set_fraction (GTK_PROGRESS_BAR (row->bar), 0.0);
@@ -93,6 +96,32 @@ pal_status_row_set_text (GtkWidget *stack, const gchar *text)
   gtk_widget_set_tooltip_text (row->text, text);
 }
 
+/* From the pace since painting began: what comes before says nothing of it. */
+static void
+append_time_left (StatusRow *row, GString *text, const PalProgress *progress, gdouble fraction)
+{
+  gint64 now = g_get_monotonic_time (), left;
+
+  if (row->start_us == 0)
+    {
+      if (progress->phase != PAL_PHASE_DENOISE || progress->step < 1)
+        return;
+      row->start_us       = now;
+      row->start_fraction = fraction;
+    }
+  if (fraction <= row->start_fraction || now - row->start_us < G_USEC_PER_SEC)
+    return;
+
+  left = (gint64) ((gdouble) (now - row->start_us) / G_USEC_PER_SEC * (1.0 - fraction) /
+                   (fraction - row->start_fraction));
+  if (left >= 60)
+    g_string_append_printf (text, ngettext (" – %d minute left", " – %d minutes left",
+                                            (gulong) (left + 30) / 60), (gint) (left + 30) / 60);
+  else
+    g_string_append_printf (text, ngettext (" – %d second left", " – %d seconds left",
+                                            (gulong) left), (gint) left);
+}
+
 void
 pal_status_row_set_progress (GtkWidget *stack, const PalProgress *progress, gint variant,
                              gint n_variants, gdouble fraction)
@@ -106,6 +135,8 @@ pal_status_row_set_progress (GtkWidget *stack, const PalProgress *progress, gint
   if (progress->phase == PAL_PHASE_DENOISE && progress->n_steps > 0)
     g_string_append_printf (text, _(", step %d of %d"),
                             MIN (progress->step + 1, progress->n_steps), progress->n_steps);
+
+  append_time_left (row, text, progress, fraction);
 
   gtk_progress_bar_set_fraction (GTK_PROGRESS_BAR (row->bar), CLAMP (fraction, 0.0, 1.0));
   if (! row->stopping)

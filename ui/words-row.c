@@ -230,6 +230,19 @@ pal_words_row_set_model (GtkWidget *box, const PalModelInfo *info)
   update_line (row);
 }
 
+void
+pal_words_row_set_intent (GtkWidget *box, PalIntent intent)
+{
+  WordsRow *row = g_object_get_data (G_OBJECT (box), "words-row");
+
+  row->intent = intent;
+  if (! row->info)
+    return;
+
+  fill_list (row);
+  update_line (row);
+}
+
 static void
 prompt_changed (GimpProcedureConfig *config, GParamSpec *pspec, gpointer box)
 {
@@ -268,22 +281,20 @@ key_pressed (GtkWidget *box, GdkEventKey *event, gpointer data)
 }
 
 GtkWidget *
-pal_words_row_new (GimpProcedureConfig *config, PalIntent intent, GtkWidget **expander)
+pal_words_row_new (GimpProcedureConfig *config, GtkWidget **expander)
 {
   WordsRow  *row = g_new0 (WordsRow, 1);
   GtkWidget *top = gtk_box_new (GTK_ORIENTATION_HORIZONTAL, 6);
 
   row->config   = config;
-  row->intent   = intent;
   row->box      = gtk_box_new (GTK_ORIENTATION_VERTICAL, 6);
   row->icon     = gtk_image_new ();
   row->line     = pal_hint_new ();
-  *expander     = gtk_expander_new_with_mnemonic (_("What this model _knows"));
+  *expander     = gtk_expander_new_with_mnemonic (_("_What this model knows"));
 
   gtk_style_context_remove_class (gtk_widget_get_style_context (row->line), "dim-label");
   gtk_label_set_line_wrap (GTK_LABEL (row->line), FALSE);
   gtk_label_set_lines (GTK_LABEL (row->line), 1);
-  gtk_expander_set_resize_toplevel (GTK_EXPANDER (*expander), TRUE);
   gtk_container_add (GTK_CONTAINER (*expander), list_new (row));
 
   gtk_box_pack_start (GTK_BOX (top), row->icon, FALSE, FALSE, 0);

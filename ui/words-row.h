@@ -15,8 +15,11 @@ G_BEGIN_DECLS
 /* For the argument "prompt", which follows a click on a word. *expander is what hides
  * and shows the words. */
 GtkWidget *pal_words_row_new       (GimpProcedureConfig *config,
-                                    PalIntent            intent,
                                     GtkWidget          **expander);
+
+/* Filling and generating take materials, restyling styles. */
+void       pal_words_row_set_intent (GtkWidget          *row,
+                                     PalIntent           intent);
 
 /* Hides the row for a model with an open vocabulary, or none. info must stay until the
  * next call. */

@@ -299,6 +299,9 @@ loop_call (Loop    *loop,
                                         loop->cancellable, error)))
     return FALSE;
 
+  if (d->preview)
+    pal_preview_look (d->preview, pal_sampling_level (d->sampling, call), x, loop->guided);
+
   if (pal_sampling_wants_noise (d->sampling, call))
     {
       if (! draw (loop, loop->fresh, error))

@@ -5,6 +5,7 @@
 #ifndef PAL_DRIVE_DIFFUSION_H
 #define PAL_DRIVE_DIFFUSION_H
 
+#include "drive/preview.h"
 #include "drive/recall.h"
 #include "family/model.h"
 #include "sample/sampler.h"
@@ -44,6 +45,7 @@ typedef struct
   const gfloat       *masked_image;     /* [h, w, L] scaled latents, for models that take a mask */
   gint                window, overlap;  /* latent px: denoise in windows of this side; 0 = whole */
   PalRecall          *recall;           /* placed; or NULL */
+  PalPreview         *preview;          /* likewise */
   PalSampling        *sampling;
   PalNoise            noise;            /* drawn once at the start, then when the sampler wants */
   PalDiffusionFunc    observe;

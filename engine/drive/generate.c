@@ -43,6 +43,7 @@ typedef struct
   PalRandom            *random;
   PalCondition          cond, uncond;   /* the memo's */
   PalRecall            *recall;         /* NULL: the denoiser draws alone */
+  PalPreview           *preview;        /* NULL: none is wanted */
   Pass                  passes[PAL_MAX_PASSES];
   guint                 n_passes;
   GCancellable         *cancellable;
@@ -60,6 +61,7 @@ run_clear (Run *run)
     g_clear_pointer (&run->passes[i].sampling, pal_sampling_free);
   g_clear_pointer (&run->random, pal_random_free);
   g_clear_pointer (&run->recall, pal_recall_free);
+  g_clear_pointer (&run->preview, pal_preview_free);
   g_clear_pointer (&run->note, g_free);
 }
 
@@ -89,7 +91,10 @@ static void
 after_call (const PalDiffusionStep *step,
             gpointer                data)
 {
-  pal_tracker_call (&((Run *) data)->tracker);
+  Run                 *run     = data;
+  g_autoptr (PalImage) preview = run->preview ? pal_preview_take (run->preview) : NULL;
+
+  pal_tracker_call (&run->tracker, preview);
 }
 
 /* One value of noise for each of a canvas's latents, and none of it used. */
@@ -389,6 +394,7 @@ denoise_and_decode (Run           *run,
     .window       = pass->canvas.window / vae->factor,
     .overlap      = pass->canvas.overlap / vae->factor,
     .recall       = run->recall,
+    .preview      = run->preview,
     .sampling     = pass->sampling,
     .noise        = { draw_noise, run },
     .observe      = after_call,
@@ -399,6 +405,9 @@ denoise_and_decode (Run           *run,
   if (run->recall && ! pal_recall_place (run->recall, width, height, inputs->mask,
                                             inputs->shown ? inputs->shown : inputs->image, error))
     return NULL;
+  if (run->preview)
+    pal_preview_place (run->preview, width, MAX (pass->canvas.content_width / vae->factor, 1),
+                       MAX (pass->canvas.content_height / vae->factor, 1));
   if (! pal_diffuse (run->model, &d, latents, run->cancellable, error))
     return NULL;
 
@@ -577,6 +586,9 @@ pal_generate (PalModel          *model,
   pal_tracker_start (&run.tracker);
   run.random = pal_random_new (run.request.random, run.request.seed);
   if (g_cancellable_set_error_if_cancelled (cancellable, error) || ! read_prompts (&run, error))
+    return NULL;
+  if (run.request.preview &&
+      ! (run.preview = pal_preview_new (model, cancellable, error)))
     return NULL;
 
   image = paint_all (&run, error);

@@ -31,8 +31,9 @@ pal_report_clear (PalReport *report)
 }
 
 static void
-tell (PalTracker *tracker,
-      gdouble     fraction)
+tell (PalTracker     *tracker,
+      gdouble         fraction,
+      const PalImage *preview)
 {
   tracker->fraction = CLAMP (fraction, tracker->fraction, 1.0);
 
@@ -41,7 +42,8 @@ tell (PalTracker *tracker,
                      .phase    = tracker->phase,
                      .step     = tracker->calls,
                      .n_steps  = tracker->n_calls,
-                     .fraction = tracker->fraction
+                     .fraction = tracker->fraction,
+                     .preview  = preview
                    }, tracker->data);
 }
 
@@ -59,7 +61,7 @@ pal_tracker_start (PalTracker *tracker)
 {
   tracker->phase    = PAL_PHASE_LOAD;
   tracker->start_us = g_get_monotonic_time ();
-  tell (tracker, 0.0);
+  tell (tracker, 0.0, NULL);
 }
 
 void
@@ -68,22 +70,23 @@ pal_tracker_phase (PalTracker *tracker,
 {
   close_phase (tracker);
   tracker->phase = phase;
-  tell (tracker, phases[phase].start);
+  tell (tracker, phases[phase].start, NULL);
 }
 
 void
-pal_tracker_call (PalTracker *tracker)
+pal_tracker_call (PalTracker     *tracker,
+                  const PalImage *preview)
 {
   gdouble first = phases[PAL_PHASE_DENOISE].start;
   gdouble share = phases[PAL_PHASE_DECODE].start - first;
 
   tracker->calls++;
-  tell (tracker, first + share * tracker->calls / tracker->n_calls);
+  tell (tracker, first + share * tracker->calls / tracker->n_calls, preview);
 }
 
 void
 pal_tracker_end (PalTracker *tracker)
 {
   close_phase (tracker);
-  tell (tracker, 1.0);
+  tell (tracker, 1.0, NULL);
 }

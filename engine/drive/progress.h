@@ -18,7 +18,7 @@ typedef struct
 
 void pal_tracker_start (PalTracker *tracker);
 void pal_tracker_phase (PalTracker *tracker, PalPhase phase);
-void pal_tracker_call  (PalTracker *tracker);   /* one more is done */
+void pal_tracker_call  (PalTracker *tracker, const PalImage *preview);   /* one more is done */
 void pal_tracker_end   (PalTracker *tracker);
 
 #endif

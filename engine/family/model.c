@@ -17,6 +17,7 @@ struct _PalModel
   PalNetworks    *networks;
   gpointer        memo;
   GDestroyNotify  memo_free;
+  gfloat         *projection;
 };
 
 PalModel *
@@ -62,6 +63,7 @@ pal_model_unref (PalModel *model)
   g_clear_pointer (&model->info, pal_model_info_free);
   g_clear_pointer (&model->parts, pal_parts_free);
   pal_device_unref (model->device);
+  g_free (model->projection);
   g_free (model);
 }
 
@@ -79,6 +81,19 @@ pal_model_set_memo (PalModel *model, gpointer memo, GDestroyNotify memo_free)
 
   model->memo = memo;
   model->memo_free = memo_free;
+}
+
+const gfloat *
+pal_model_projection (PalModel *model)
+{
+  return model->projection;
+}
+
+void
+pal_model_keep_projection (PalModel *model, gfloat *projection)
+{
+  g_free (model->projection);
+  model->projection = projection;
 }
 
 const PalModelInfo *

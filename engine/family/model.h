@@ -134,6 +134,11 @@ gboolean pal_model_measure_match (PalModel *model, const PalMatchSize *size, Pal
  * memory given back. Then *error is cleared. size: see pal_ladder_descend () */
 gboolean pal_model_recover   (PalModel *model, PalPhase phase, gint size, GError **error);
 
+/* [L + 1, 3] from scaled latents, with a 1 behind them, to RGB in [0, 1], or NULL before it is
+ * kept (taken) here. */
+const gfloat *pal_model_projection      (PalModel *model);
+void          pal_model_keep_projection (PalModel *model, gfloat *projection);
+
 /* The most so far: the largest arena and its lower bound; weights at one time. */
 void     pal_model_memory    (PalModel *model, PalReport *report);
 

@@ -105,12 +105,12 @@ enter ()
   "${environment}_enter" "$@"
 }
 
-# Like enter, with the built programs on PATH.
+# Like enter, with the built programs, and palimpsest-screenshots, on PATH.
 enter_built ()
 {
   # shellcheck disable=SC2016
   enter sh -c 'PATH=$0:$PATH; export PATH; exec "$@"' \
-    "$build/engine/cli:$build/tests/golden" "$@"
+    "$build/engine/cli:$build/tests/golden:$lib" "$@"
 }
 
 # Brings $build up to date, set up with $meson_options; quiet but for the first time.

@@ -58,3 +58,11 @@
     (gimp-display-new image)
     (plug-in-palimpsest-fill #:run-mode RUN-INTERACTIVE #:image image
                              #:drawables (demo-photograph image) #:prompt prompt)))
+
+; The same for any of the procedures, on a small picture where runs are short.
+(define (demo-purpose procedure photo prompt)
+  (let ((image (demo-picture photo)))
+    (gimp-image-scale image 512 288)
+    (gimp-display-new image)
+    (procedure #:run-mode RUN-INTERACTIVE #:image image
+               #:drawables (demo-photograph image) #:prompt prompt)))

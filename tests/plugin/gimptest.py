@@ -18,8 +18,9 @@ from gi.repository import Gegl, Gimp, Gio  # noqa: E402  (the versions come firs
 
 MODEL = pathlib.Path(os.environ["PALIMPSEST_TEST_MODEL"])
 SCRATCH = pathlib.Path(os.environ["PALIMPSEST_TEST_SCRATCH"])
-NAMES = tuple(f"plug-in-palimpsest-{n}" for n in ("fill", "restyle", "generate"))
-FILL, RESTYLE, GENERATE = NAMES
+NAMES = tuple(f"plug-in-palimpsest-{n}" for n in (
+    "fill", "restyle", "generate", "remove", "replace", "extend", "refine", "variants"))
+FILL, RESTYLE, GENERATE, REMOVE, REPLACE, EXTEND, REFINE, VARIANTS = NAMES
 OK = Gimp.PDBStatusType.SUCCESS
 CANCEL = Gimp.PDBStatusType.CANCEL
 

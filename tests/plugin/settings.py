@@ -3,12 +3,13 @@
 import os
 import pathlib
 
-from gimptest import (FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH, Gimp, add_layer, call,
-                      case, new_image, pixels, run, soft_selection)
+from gimptest import (EXTEND, FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH, Gimp, add_layer,
+                      call, case, new_image, pixels, run, soft_selection)
 
 ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "karras", "eta", "seed",
-       "random", "count", "model", "device")
-EDITS = ("strength", "region")
+       "random", "count", "model", "device", "strength", "region", "purpose", "prefill", "grow",
+       "feather", "extend-left", "extend-right", "extend-top", "extend-bottom")
+MORE = {EXTEND: {"extend_right": 40}}   # what a purpose can't do without
 
 
 def picture():
@@ -24,7 +25,7 @@ def arguments():
     for name in NAMES:
         procedure = Gimp.get_pdb().lookup_procedure(name)
         assert procedure.get_blurb() and procedure.get_help()
-        for argument in ALL + (() if name == GENERATE else EDITS):
+        for argument in ALL:
             spec = procedure.find_argument(argument)
             assert spec is not None, f"{name} lacks {argument}"
             assert len(spec.get_blurb()) > 15, f"{name}: {argument} has no help"
@@ -47,9 +48,13 @@ def same_seed():
     """M10: the same seed and settings give the same bytes, another seed others"""
     for name in NAMES:
         image, layer = picture()
-        first, _ = run(name, image, layer, seed=11)
-        again, _ = run(name, image, layer, seed=11)
-        other, _ = run(name, image, layer, seed=12)
+        first, _ = run(name, image, layer, seed=11, **MORE.get(name, {}))
+        if name == EXTEND:      # which has changed the canvas
+            image, layer = picture()
+        again, _ = run(name, image, layer, seed=11, **MORE.get(name, {}))
+        if name == EXTEND:
+            image, layer = picture()
+        other, _ = run(name, image, layer, seed=12, **MORE.get(name, {}))
         assert pixels(first) == pixels(again), f"{name}: the same seed, other bytes"
         assert pixels(first) != pixels(other), f"{name}: another seed, the same bytes"
 
@@ -115,6 +120,16 @@ def prompt_in_name():
     assert len(new.get_name()) < 90 and "(seed 4)" in new.get_name()
     status = call(FILL, image, [layer], prompt="", steps=1)[0]
     assert status == OK
+
+
+@case
+def recipe():
+    """E9: the layer keeps how it was made"""
+    image, layer = picture()
+    new, _ = run(FILL, image, layer, prompt="a lake", seed=3)
+    text = bytes(new.get_parasite("palimpsest-recipe").get_data()).rstrip(b"\0").decode()
+    assert text.startswith("a lake\n") and "Seed: 3," in text, text
+    assert new.get_parasite("palimpsest-recipe").is_persistent()
 
 
 @case

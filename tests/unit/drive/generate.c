@@ -135,6 +135,106 @@ test_seed (gconstpointer data)
   g_assert_cmpfloat (largest_difference (got, want), <, TOLERANCE);
 }
 
+/* What a run showed while it went on. */
+typedef struct
+{
+  gint      seen;
+  PalImage *last;
+} Forming;
+
+static void
+keep_preview (const PalProgress *progress,
+              gpointer           data)
+{
+  Forming *forming = data;
+
+  if (! progress->preview)
+    return;
+
+  g_assert_cmpint (progress->phase, ==, PAL_PHASE_DENOISE);
+  g_assert_cmpint (progress->preview->channels, ==, 3);
+  g_clear_pointer (&forming->last, pal_image_free);
+  forming->last = pal_image_copy (progress->preview);
+  forming->seen++;
+}
+
+/* Pearson's, of all values of two pictures of one size. */
+static gdouble
+correlation (const PalImage *a,
+             const PalImage *b)
+{
+  gsize   n = (gsize) a->width * (gsize) a->height * 3;
+  gdouble sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      gdouble x = (gdouble) a->data[i], y = (gdouble) b->data[i];
+
+      sum_a += x;
+      sum_b += y;
+      aa    += x * x;
+      bb    += y * y;
+      ab    += x * y;
+    }
+
+  return ((gdouble) n * ab - sum_a * sum_b) /
+         sqrt (((gdouble) n * aa - sum_a * sum_a) * ((gdouble) n * bb - sum_b * sum_b));
+}
+
+/* From black at the left to a light colour at the right. */
+static PalImage *
+ramp_picture (gint width,
+              gint height)
+{
+  PalImage *image = pal_image_new (width, height, 3);
+
+  for (gint i = 0; i < width * height; i++)
+    for (gint c = 0; c < 3; c++)
+      image->data[i * 3 + c] = (gfloat) (i % width) / (gfloat) width * (1.0f - 0.3f * (gfloat) c);
+
+  return image;
+}
+
+/* The picture is seen forming at latent size, and seeing it changes nothing. A run of one
+ * step ends at what that step foresees, so that its preview must look like the result. */
+static void
+test_preview (void)
+{
+  g_autoptr (PalModel) model   = NULL;
+  g_autoptr (PalImage) source  = NULL;
+  g_autoptr (PalImage) plain   = NULL;
+  g_autoptr (PalImage) watched = NULL;
+  g_autoptr (PalImage) small   = NULL;
+  g_autoptr (GError)   error   = NULL;
+  Forming              forming = { 0 };
+  PalRequest           r       = { .intent = PAL_RESTYLE, .prompt = "sepia", .steps = 1,
+                                   .guidance = 1, .seed = 3, .sampler = "euler" };
+
+  if (lacks_device ())
+    return;
+
+  source   = ramp_picture (192, 128);
+  r.source = source;
+
+  /* Random weights decode to nothing that a projection could foresee. */
+  model   = open_model ("../../../models/default");
+  plain   = pal_generate (model, &r, keep_preview, &forming, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (forming.seen, ==, 0);
+  r.preview = TRUE;
+  watched = pal_generate (model, &r, keep_preview, &forming, NULL, NULL, &error);
+  g_assert_no_error (error);
+
+  g_assert_cmpfloat (largest_difference (plain, watched), ==, 0.0);
+  g_assert_cmpint (forming.seen, ==, 1);
+  small = pal_image_resize (watched, forming.last->width, forming.last->height);
+  g_assert_cmpint (small->width * 2, ==, small->height * 3);
+  g_assert_cmpint (small->width, <, 96);
+  g_test_message ("correlation %.3f", correlation (small, forming.last));
+  g_assert_cmpfloat (correlation (small, forming.last), >, 0.9);
+  pal_image_free (forming.last);
+}
+
 typedef struct
 {
   gdouble       fraction;
@@ -403,6 +503,7 @@ main (int   argc,
 
       g_test_add_data_func (path, seed_cases + i, test_seed);
     }
+  g_test_add_func ("/generate/preview", test_preview);
   g_test_add_func ("/generate/requests", test_requests);
   g_test_add_func ("/generate/variants", test_variants);
   g_test_add_func ("/generate/cancel", test_cancel);
