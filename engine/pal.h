@@ -63,6 +63,7 @@ typedef struct
   gboolean source_restyle;    /* restyles by looking at the source instead of by partial noise */
   gint     trained_px;        /* side of the square it was trained at */
   gint     trained_min_px, trained_max_px;   /* sides it works well at */
+  gdouble  trained_megapixels;   /* area it works well at; 0 = the square of trained_max_px */
   gint     multiple_px;       /* sides must be a multiple of this */
 
   /* Defaults, from the family or the model's own files. */

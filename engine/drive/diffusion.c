@@ -32,6 +32,7 @@ typedef struct
   gfloat             *guided, *known;   /* [n] */
   gfloat             *context;          /* [batch, tokens, channels] */
   gfloat             *vector;           /* [batch, vector_channels]; NULL for models without */
+  gfloat             *sizes;            /* [batch, n_sizes]; NULL for models without */
   gfloat             *tile_in, *tile_out;
   PalWindows          windows;
   PalBlend            blends[2];        /* one for each of the batch */
@@ -48,6 +49,7 @@ loop_clear (Loop *loop)
   g_free (loop->known);
   g_free (loop->context);
   g_free (loop->vector);
+  g_free (loop->sizes);
   g_free (loop->tile_in);
   g_free (loop->tile_out);
   pal_blend_clear (&loop->blends[0]);
@@ -81,9 +83,11 @@ join_conditions (Loop    *loop,
   gsize               batch    = (gsize) loop->batch;
   gsize               per_text = (gsize) (d->cond->tokens * d->cond->channels);
   gsize               labels   = (gsize) d->cond->vector_channels;
+  gsize               sizes    = (gsize) d->cond->n_sizes;
 
   if (! pal_floats_new (&loop->context, per_text * batch, error) ||
-      (labels > 0 && ! pal_floats_new (&loop->vector, labels * batch, error)))
+      (labels > 0 && ! pal_floats_new (&loop->vector, labels * batch, error)) ||
+      (sizes > 0 && ! pal_floats_new (&loop->sizes, sizes * batch, error)))
     return FALSE;
 
   for (gsize b = 0; b < batch; b++)
@@ -91,6 +95,8 @@ join_conditions (Loop    *loop,
       memcpy (loop->context + b * per_text, all[b]->states, per_text * sizeof (gfloat));
       if (labels > 0)
         memcpy (loop->vector + b * labels, all[b]->vector, labels * sizeof (gfloat));
+      if (sizes > 0)
+        memcpy (loop->sizes + b * sizes, all[b]->sizes, sizes * sizeof (gfloat));
     }
 
   return TRUE;
@@ -187,7 +193,9 @@ denoise_window (Loop          *loop,
                                     .timestep = pal_sampling_timestep (d->sampling, call),
                                     .tokens   = d->cond->tokens,
                                     .context  = loop->context,
-                                    .vector   = loop->vector
+                                    .vector   = loop->vector,
+                                    .sizes    = loop->sizes,
+                                    .guidance = d->guidance
                                   }, output, loop->cancellable, error);
 }
 

@@ -217,9 +217,10 @@ read_prompts (Run     *run,
   if (cut)
     add_note (run, cut);
 
-  return r->guidance <= 1.0 ||
-         pal_model_condition (run->model, r->negative_prompt, &run->uncond, NULL, run->cancellable,
-                              error);
+  /* A denoiser that is told the guidance has it in its one answer. */
+  return r->guidance <= 1.0 || pal_model_unet (run->model)->guidance_channels > 0 ||
+         pal_model_condition (run->model, *r->negative_prompt ? r->negative_prompt : NULL,
+                              &run->uncond, NULL, run->cancellable, error);
 }
 
 /* 1 where the canvas is to change; NULL when it is so everywhere. */
@@ -359,6 +360,20 @@ prepare_inputs (Run             *run,
   return inputs->mask != NULL || out_of_memory (error);
 }
 
+/* The canvas is all that there is: neither cropped nor scaled. */
+static void
+place_conditions (Run             *run,
+                  const PalCanvas *canvas)
+{
+  PalPlacement placement = { .original_width  = canvas->width,
+                             .original_height = canvas->height,
+                             .width           = canvas->width,
+                             .height          = canvas->height };
+
+  pal_condition_place (&run->cond, &placement, FALSE);
+  pal_condition_place (&run->uncond, &placement, TRUE);
+}
+
 static PalImage *
 denoise_and_decode (Run           *run,
                     const Pass    *pass,
@@ -398,6 +413,7 @@ denoise_and_decode (Run           *run,
     .observe_data = run
   };
 
+  place_conditions (run, &pass->canvas);
   pal_tracker_phase (&run->tracker, PAL_PHASE_DENOISE);
   if (run->recall && ! pal_recall_place (run->recall, width, height, inputs->mask,
                                             inputs->shown ? inputs->shown : inputs->image, error))

@@ -21,6 +21,8 @@ typedef struct
 {
   Call   call;
   gint64 batch, height, width, tokens;
+  guint  encoder;               /* to read text */
+  PalClipWanted wanted;         /* of it */
 } Key;
 
 typedef struct
@@ -44,8 +46,11 @@ static void
 record_text (PalTape *t, const PalParts *p, const Key *key)
 {
   PalTensor *ids = pal_input (t, "ids", PAL_I32, PAL_SHAPE (key->batch, key->tokens));
+  PalClipStates states = pal_clip (t, &p->encoders[key->encoder].clip, ids, &key->wanted);
 
-  pal_output (t, "out", pal_clip (t, &p->clip, ids));
+  pal_output (t, "out", states.states);
+  if (states.pooled)
+    pal_output (t, "pooled", states.pooled);
 }
 
 static void
@@ -78,6 +83,10 @@ record_denoise (PalTape *t, const PalParts *p, const Key *key)
 
   if (p->unet.vector_channels > 0)
     inputs.vector = pal_input (t, "vector", PAL_F32, vector);
+  if (p->unet.n_sizes > 0)
+    inputs.sizes = pal_input (t, "sizes", PAL_F32, PAL_SHAPE (key->batch * p->unet.n_sizes));
+  if (p->unet.guidance_channels > 0)
+    inputs.guidance = pal_input (t, "guidance", PAL_F32, PAL_SHAPE (key->batch));
 
   pal_output (t, "out", pal_unet (t, &p->unet, &inputs));
 }
@@ -104,13 +113,41 @@ static const struct
   [CALL_MATCH] = { PAL_PART_DENOISER, record_match },
 };
 
+static PalPart
+part_of (const Key *key)
+{
+  return calls[key->call].part + key->encoder;
+}
+
 static PalTape *
 record (PalModel *model, const Key *key)
 {
-  PalTape *tape = pal_tape_new (model->residency[calls[key->call].part]);
+  PalTape *tape = pal_tape_new (model->residency[part_of (key)]);
 
   calls[key->call].record (tape, model->parts, key);
   return tape;
+}
+
+static gboolean
+check_call (PalModel *model, const Key *key, GError **error)
+{
+  const gchar *label = pal_weights_label (model->parts->weights[part_of (key)]);
+  PalTape *tape = record (model, key);
+  PalProgram *program;
+  GError *local = NULL;
+
+  if (! pal_tape_failed (tape))
+    {
+      pal_tape_free (tape);
+      return TRUE;
+    }
+
+  program = pal_tape_finish (tape, 0, &local);
+  g_assert (program == NULL);
+  if (! strstr (local->message, label))
+    g_prefix_error (&local, "%s: ", label);
+  g_propagate_error (error, local);
+  return FALSE;
 }
 
 /* Records every call once at a small size, which looks up every weight and checks its
@@ -118,28 +155,19 @@ record (PalModel *model, const Key *key)
 static gboolean
 check_weights (PalModel *model, GError **error)
 {
-  gint side = model->parts->vae.factor * 8;
+  const PalParts *parts = model->parts;
 
   for (guint i = 0; i < N_CALLS; i++)
     {
-      gint size = i == CALL_ENCODE ? side : 8;
+      gint size = i == CALL_ENCODE ? parts->vae.factor * 8 : 8;
       Key key = { .call = (Call) i, .batch = 1, .height = size, .width = size,
-                  .tokens = model->parts->clip.positions };
-      PalTape *tape = record (model, &key);
+                  .tokens = parts->encoders[0].clip.positions,
+                  .wanted = { .pooled = TRUE } };
+      guint encoders = i == CALL_TEXT ? parts->n_encoders : 1;
 
-      if (pal_tape_failed (tape))
-        {
-          const gchar *label = pal_weights_label (model->parts->weights[calls[i].part]);
-          GError *local = NULL;
-          PalProgram *program = pal_tape_finish (tape, 0, &local);
-
-          g_assert (program == NULL);
-          if (! strstr (local->message, label))
-            g_prefix_error (&local, "%s: ", label);
-          g_propagate_error (error, local);
+      for (key.encoder = 0; key.encoder < encoders; key.encoder++)
+        if (! check_call (model, &key, error))
           return FALSE;
-        }
-      pal_tape_free (tape);
     }
 
   return TRUE;
@@ -172,7 +200,8 @@ pal_model_open (PalDevice *device, const gchar *path, GError **error)
     return NULL;
 
   for (guint i = 0; i < PAL_N_PARTS; i++)
-    model->residency[i] = pal_residency_new (device, model->parts->weights[i]);
+    if (model->parts->weights[i])
+      model->residency[i] = pal_residency_new (device, model->parts->weights[i]);
 
   return check_weights (model, error) ? g_steal_pointer (&model) : NULL;
 }
@@ -223,12 +252,6 @@ pal_model_vae (PalModel *model)
   return &model->parts->vae;
 }
 
-const PalClipConfig *
-pal_model_clip (PalModel *model)
-{
-  return &model->parts->clip;
-}
-
 const PalScheduleConfig *
 pal_model_schedule (PalModel *model)
 {
@@ -254,7 +277,7 @@ make_room (PalModel *model, PalPart keep)
 {
   g_queue_clear_full (&model->programs, entry_free);
   for (guint i = 0; i < PAL_N_PARTS; i++)
-    if (i != keep)
+    if (i != keep && model->residency[i])
       pal_residency_release (model->residency[i]);
 }
 
@@ -267,7 +290,7 @@ program_new (PalModel *model, const Key *key, GError **error)
   if (! program && g_error_matches (local, PAL_ERROR, PAL_ERROR_MEMORY))
     {
       g_clear_error (&local);
-      make_room (model, calls[key->call].part);
+      make_room (model, part_of (key));
       program = pal_tape_finish (record (model, key), pal_env_budget (), &local);
     }
 
@@ -280,7 +303,9 @@ static gboolean
 key_equal (const Key *a, const Key *b)
 {
   return a->call == b->call && a->batch == b->batch && a->height == b->height &&
-         a->width == b->width && a->tokens == b->tokens;
+         a->width == b->width && a->tokens == b->tokens && a->encoder == b->encoder &&
+         a->wanted.skip == b->wanted.skip && a->wanted.raw == b->wanted.raw &&
+         a->wanted.pooled == b->wanted.pooled;
 }
 
 /* The program for a key, from the cache or recorded now; owned by the model. */
@@ -331,86 +356,82 @@ run (PalModel *model, const Key *key, const PalBinding *bindings, gsize n_bindin
   return program && pal_program_run (program, bindings, n_bindings, cancellable, error);
 }
 
-gsize
-pal_model_tokenize (PalModel *model, const gchar *prompt, gint32 *ids)
+guint
+pal_model_n_encoders (PalModel *model)
 {
-  return pal_clip_tokenizer_fixed (model->parts->tokenizer, prompt,
-                                   (gsize) model->parts->clip.positions, ids);
+  return model->parts->n_encoders;
 }
 
-gboolean
-pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
-                      GCancellable *cancellable, GError **error)
+const PalClipConfig *
+pal_model_clip (PalModel *model, guint encoder)
 {
-  Key key = { .call = CALL_TEXT, .batch = 1, .tokens = tokens };
-  gsize n = (gsize) (tokens * model->parts->clip.width);
+  return &model->parts->encoders[encoder].clip;
+}
 
-  g_return_val_if_fail (tokens >= 1 && tokens <= model->parts->clip.positions, FALSE);
+gint64
+pal_model_pooled (PalModel *model, guint encoder)
+{
+  return model->parts->encoders[encoder].pooled;
+}
 
-  for (gint64 i = 0; i < tokens; i++)
-    if (ids[i] < 0 || ids[i] >= model->parts->clip.vocab)
+const PalClipTokenizer *
+pal_model_tokenizer (PalModel *model, guint encoder)
+{
+  return model->parts->encoders[encoder].tokenizer;
+}
+
+gsize
+pal_model_tokenize (PalModel *model, guint encoder, const gchar *prompt, gint32 *ids)
+{
+  return pal_clip_tokenizer_fixed (pal_model_tokenizer (model, encoder), prompt,
+                                   (gsize) pal_model_clip (model, encoder)->positions, ids);
+}
+
+static gboolean
+check_ids (PalModel *model, const PalTextCall *call, GError **error)
+{
+  gint64 vocab = pal_model_clip (model, call->encoder)->vocab;
+
+  for (gint64 i = 0; i < call->tokens; i++)
+    if (call->ids[i] < 0 || call->ids[i] >= vocab)
       {
         g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
                      "%s: the tokenizer gives the id %d, and the text encoder has %" G_GINT64_FORMAT
                      "; use the tokenizer folder that belongs to this model",
-                     model->parts->path, ids[i], model->parts->clip.vocab);
+                     model->parts->path, call->ids[i], vocab);
         return FALSE;
       }
-
-  return run (model, &key,
-              (PalBinding[]) {
-                { "ids", (gpointer) ids, (gsize) tokens * sizeof (gint32) },
-                { "out", states, n * sizeof (gfloat) },
-              }, 2, cancellable, error);
-}
-
-/* The pooled state: that of the end token. */
-static void
-pool (const PalClipConfig *clip, const gint32 *ids, PalCondition *out)
-{
-  gsize end = pal_clip_end (clip, ids, (gsize) out->tokens);
-
-  out->vector_channels = out->channels;
-  out->vector = g_memdup2 (out->states + end * (gsize) out->channels,
-                           (gsize) out->channels * sizeof (gfloat));
-}
-
-gboolean
-pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
-                     GCancellable *cancellable, GError **error)
-{
-  gint64 tokens = model->parts->clip.positions;
-  gint64 channels = model->parts->clip.width;
-  g_autofree gint32 *ids = g_new (gint32, tokens);
-  gsize cut = pal_model_tokenize (model, prompt ? prompt : "", ids);
-
-  *out = (PalCondition) { .tokens = tokens, .channels = channels };
-  out->states = g_new (gfloat, tokens * channels);
-
-  if (! pal_model_encode_ids (model, ids, tokens, out->states, cancellable, error))
-    {
-      pal_condition_clear (out);
-      return FALSE;
-    }
-
-  if (model->parts->unet.vector_channels > 0)
-    pool (&model->parts->clip, ids, out);
-
-  if (note && cut > 0)
-    {
-      g_free (*note);
-      *note = g_strdup_printf ("the prompt is too long: its last %" G_GSIZE_FORMAT
-                               " tokens were left out", cut);
-    }
 
   return TRUE;
 }
 
-void
-pal_condition_clear (PalCondition *condition)
+gboolean
+pal_model_encode_ids (PalModel *model, const PalTextCall *call, gfloat *states, gfloat *pooled,
+                      GCancellable *cancellable, GError **error)
 {
-  g_clear_pointer (&condition->states, g_free);
-  g_clear_pointer (&condition->vector, g_free);
+  const PalClipConfig *clip = pal_model_clip (model, call->encoder);
+  gsize width = (gsize) pal_model_pooled (model, call->encoder);
+  gsize tokens = (gsize) call->tokens;
+  g_autofree gfloat *rows = pooled ? g_new (gfloat, tokens * width) : NULL;
+  Key key = { .call = CALL_TEXT, .batch = 1, .tokens = call->tokens, .encoder = call->encoder,
+              .wanted = { call->skip, call->raw, pooled != NULL } };
+
+  g_return_val_if_fail (call->encoder < model->parts->n_encoders, FALSE);
+  g_return_val_if_fail (call->tokens >= 1 && call->tokens <= clip->positions, FALSE);
+
+  if (! check_ids (model, call, error) ||
+      ! run (model, &key,
+             (PalBinding[]) {
+               { "ids", (gpointer) call->ids, tokens * sizeof (gint32) },
+               { "out", states, tokens * (gsize) clip->width * sizeof (gfloat) },
+               { "pooled", rows, tokens * width * sizeof (gfloat) },
+             }, pooled ? 3 : 2, cancellable, error))
+    return FALSE;
+
+  if (pooled)
+    memcpy (pooled, rows + pal_clip_end (clip, call->ids, tokens) * width, width * sizeof (gfloat));
+
+  return TRUE;
 }
 
 /* moments: [n, 2 L] → mean, logvar: [n, L] */
@@ -487,6 +508,22 @@ pal_model_decode (PalModel *model, const gfloat *latent, gint width, gint height
               }, 2, cancellable, error);
 }
 
+static gfloat *
+repeat (gdouble value, gsize n)
+{
+  gfloat *values = g_new (gfloat, n);
+
+  for (gsize i = 0; i < n; i++)
+    values[i] = (gfloat) value;
+  return values;
+}
+
+static PalBinding
+bound (const gchar *name, const gfloat *values, gsize n)
+{
+  return (PalBinding) { name, (gpointer) values, n * sizeof (gfloat) };
+}
+
 gboolean
 pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
                    GCancellable *cancellable, GError **error)
@@ -496,24 +533,31 @@ pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
               .width = call->width, .tokens = call->tokens };
   gsize batch = (gsize) call->batch, cells = batch * (gsize) call->width * (gsize) call->height;
   gsize states = batch * (gsize) (call->tokens * unet->cross_channels);
-  gsize labels = batch * (gsize) unet->vector_channels;
+  gsize labels = batch * (gsize) unet->vector_channels, sizes = batch * (gsize) unet->n_sizes;
   g_autofree gfloat *timesteps = NULL;
+  g_autofree gfloat *guidance = NULL;
+  PalBinding bindings[7];
+  gsize n = 4;
 
   g_return_val_if_fail (call->batch > 0 && call->width > 0 && call->height > 0, FALSE);
   g_return_val_if_fail (call->tokens > 0 && (labels == 0 || call->vector), FALSE);
+  g_return_val_if_fail (sizes == 0 || call->sizes, FALSE);
 
-  timesteps = g_new (gfloat, batch);
-  for (gsize i = 0; i < batch; i++)
-    timesteps[i] = (gfloat) call->timestep;
+  timesteps = repeat (call->timestep, batch);
+  guidance = repeat ((call->guidance - 1.0) * 1000.0, batch);
 
-  return run (model, &key,
-              (PalBinding[]) {
-                { "x", (gpointer) call->x, cells * (gsize) unet->in_channels * sizeof (gfloat) },
-                { "timesteps", timesteps, batch * sizeof (gfloat) },
-                { "context", (gpointer) call->context, states * sizeof (gfloat) },
-                { "out", out, cells * (gsize) unet->out_channels * sizeof (gfloat) },
-                { "vector", (gpointer) call->vector, labels * sizeof (gfloat) },
-              }, labels > 0 ? 5 : 4, cancellable, error);
+  bindings[0] = bound ("x", call->x, cells * (gsize) unet->in_channels);
+  bindings[1] = bound ("timesteps", timesteps, batch);
+  bindings[2] = bound ("context", call->context, states);
+  bindings[3] = bound ("out", out, cells * (gsize) unet->out_channels);
+  if (labels > 0)
+    bindings[n++] = bound ("vector", call->vector, labels);
+  if (sizes > 0)
+    bindings[n++] = bound ("sizes", call->sizes, sizes);
+  if (unet->guidance_channels > 0)
+    bindings[n++] = bound ("guidance", guidance, batch);
+
+  return run (model, &key, bindings, n, cancellable, error);
 }
 
 const PalExemplars *
@@ -548,5 +592,6 @@ pal_model_memory (PalModel *model, PalReport *report)
   report->working_bound_bytes = model->bound_bytes;
   report->weights_bytes = 0;
   for (guint i = 0; i < PAL_N_PARTS; i++)
-    report->weights_bytes += pal_residency_bytes (model->residency[i]);
+    if (model->residency[i])
+      report->weights_bytes += pal_residency_bytes (model->residency[i]);
 }

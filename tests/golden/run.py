@@ -16,7 +16,7 @@ SELECTIONS = {
     "rusticl": ("trace-*", "vae-*", "taesd-*", "dcae-*", "sd15-img2img-ddim", "sd15-inpaint9-ddim",
                 "sd15-inpaint4-euler-a-s1"),
 }
-BUILT = ("sd15-*", "trace-unet-sd15*", "vae-sd15*", "taesd-tiny4", "rng", "tokenizers")
+BUILT = ("sd15-*", "sd21-*", "sdxl-*", "trace-unet-*", "vae-*", "taesd-*", "rng", "tokenizers")
 
 
 def folders(root, patterns):

@@ -424,7 +424,7 @@ test_labels (gconstpointer data)
   g_assert_cmpint (text.vector_channels, ==, 32);
 
   ids = g_new (gint32, text.tokens);
-  pal_model_tokenize (model, "a wooden bench", ids);
+  pal_model_tokenize (model, 0, "a wooden bench", ids);
   while (ids[end] != ids[text.tokens - 1])
     end++;
   g_assert_cmpuint (end, >, 3);
