@@ -61,6 +61,7 @@ typedef struct
   guint64  weight_bytes;
   gboolean inpainting;        /* the denoiser takes a mask and a masked image */
   gboolean source_restyle;    /* restyles by looking at the source instead of by partial noise */
+  gboolean instructed;        /* the prompt says what to change: "make it winter" */
   gint     trained_px;        /* side of the square it was trained at */
   gint     trained_min_px, trained_max_px;   /* sides it works well at */
   gdouble  trained_megapixels;   /* area it works well at; 0 = the square of trained_max_px */
@@ -68,7 +69,7 @@ typedef struct
 
   /* Defaults, from the family or the model's own files. */
   gint     steps;
-  gdouble  guidance;
+  gdouble  guidance, image_guidance;
   gdouble  fill_strength, restyle_strength;
   gchar   *sampler;           /* id, see pal_sampler_list () */
 
@@ -167,6 +168,8 @@ typedef struct
   gdouble         strength;   /* (0, 1] */
   gint            steps;      /* 1 .. 1000 */
   gdouble         guidance;   /* 1 .. 50; 1 = off, 0 = default */
+  gdouble         image_guidance;   /* 1 .. 50: how much of the source stays, of models that edit
+                                     * by instruction; 0 = default */
   gdouble         eta;        /* 0 .. 1, DDIM alone */
   const gchar    *sampler;    /* id; NULL = default */
   gboolean        karras;     /* sigmas of Karras et al. */
@@ -239,7 +242,7 @@ typedef struct
 {
   PalIntent     intent;
   gchar        *prompt, *negative_prompt, *sampler, *model;
-  gdouble       strength, guidance, eta;
+  gdouble       strength, guidance, image_guidance, eta;
   gint          steps, width, height;
   gboolean      karras;
   guint64       seed;

@@ -16,7 +16,7 @@ typedef struct
   gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *seed, *random, *size;
   gchar   *from;
   gboolean invert, karras, json, quiet, progress;
-  gdouble  strength, guidance, eta;
+  gdouble  strength, guidance, image_guidance, eta;
   gint     steps, variants;
 } Given;
 
@@ -141,6 +141,8 @@ add_sampling (GOptionContext *context,
     { "steps", 0, 0, INTEGER, &given->steps, N_("Denoising steps, 1 to 1000"), N_("N") },
     { "guidance", 'g', 0, NUMBER, &given->guidance,
       N_("How closely to follow the prompt, 1 to 50"), N_("N") },
+    { "image-guidance", 0, 0, NUMBER, &given->image_guidance,
+      N_("How closely to keep to the input, 1 to 50; of models that edit by instruction"), N_("N") },
     { "sampler", 0, 0, STRING, &given->sampler, N_("Sampler, see below"), N_("ID") },
     { "karras", 0, 0, FLAG, &given->karras, N_("Space the steps as Karras et al. do"), NULL },
     { "eta", 0, 0, NUMBER, &given->eta, N_("Noise that ddim adds again, 0 to 1"), N_("N") },
@@ -235,6 +237,7 @@ apply_recipe (CliOptions  *options,
   options->recipe_model    = g_steal_pointer (&recipe->model);
   options->strength        = recipe->strength;
   options->guidance        = recipe->guidance;
+  options->image_guidance  = recipe->image_guidance;
   options->eta             = recipe->eta;
   options->steps           = recipe->steps;
   options->width           = recipe->width;
@@ -432,6 +435,8 @@ merge (CliOptions *options,
   if (! take_files (options, given, error) ||
       ! take_number ("strength", given->strength, 0.01, 1.0, &options->strength, error) ||
       ! take_number ("guidance", given->guidance, 1.0, 50.0, &options->guidance, error) ||
+      ! take_number ("image-guidance", given->image_guidance, 1.0, 50.0, &options->image_guidance,
+                     error) ||
       ! take_number ("eta", given->eta, 0.0, 1.0, &options->eta, error) ||
       ! take_integer ("steps", given->steps, 1000, &options->steps, error) ||
       ! take_integer ("variants", given->variants, 1000, &options->n_variants, error) ||
@@ -477,6 +482,7 @@ cli_options_parse (PalIntent intent,
 {
   g_autoptr (CliOptions)     options = g_new0 (CliOptions, 1);
   g_auto (Given)             given   = { .strength = NO_NUMBER, .guidance = NO_NUMBER,
+                                         .image_guidance = NO_NUMBER,
                                          .eta = NO_NUMBER, .steps = G_MININT,
                                          .variants = G_MININT };
   g_autoptr (GOptionContext) context = make_context (intent, &given);

@@ -19,7 +19,7 @@ typedef struct
   gchar        *prompt, *negative_prompt;
   gchar        *model, *device, *sampler;
   gchar        *recipe_model;   /* name of the model that the recipe was made with */
-  gdouble       strength, guidance, eta;
+  gdouble       strength, guidance, image_guidance, eta;
   gint          steps, width, height;
   gboolean      karras;
   PalRandomKind random;

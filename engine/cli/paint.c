@@ -184,6 +184,7 @@ make_request (const Job *job,
     .width = job->source ? job->rect.width : o->width,
     .height = job->source ? job->rect.height : o->height,
     .strength = o->strength, .steps = o->steps, .guidance = o->guidance, .eta = o->eta,
+    .image_guidance = o->image_guidance,
     .sampler = o->sampler, .karras = o->karras, .seed = seed, .random = o->random,
   };
 }

@@ -2,8 +2,10 @@
 /* The diffusion loop.
  *
  * Papers: arXiv 2108.01073 (partial noise), 2201.09865 (holding the known region),
- * 2207.12598 (guidance), 2302.08113 (windows). Reference: huggingface/diffusers
- * src/diffusers/pipelines/stable_diffusion/pipeline_stable_diffusion_{img2img,inpaint}.py
+ * 2207.12598 (guidance), 2302.08113 (windows), 2306.00950 (a strength for each pixel),
+ * 2211.09800 (editing by instruction, eq. 3). Reference: huggingface/diffusers
+ * src/diffusers/pipelines/stable_diffusion/pipeline_stable_diffusion_{img2img,inpaint,
+ * instruct_pix2pix}.py
  * @58eb52c, Apache-2.0.
  * Easy to get wrong, guarded by the golden cases: the batch is [uncond, cond]; the
  * known region is renoised with the noise that the walk started from, and is put back
@@ -18,6 +20,9 @@
 #include "base/random.h"
 #include "drive/floats.h"
 #include "drive/windows.h"
+
+/* Neither picture nor prompt, the picture alone, both. */
+#define MOST_BATCH 3
 
 typedef struct
 {
@@ -35,7 +40,7 @@ typedef struct
   gfloat             *sizes;            /* [batch, n_sizes]; NULL for models without */
   gfloat             *tile_in, *tile_out;
   PalWindows          windows;
-  PalBlend            blends[2];        /* one for each of the batch */
+  PalBlend            blends[MOST_BATCH];   /* one for each of the batch */
 } Loop;
 
 static void
@@ -52,8 +57,8 @@ loop_clear (Loop *loop)
   g_free (loop->sizes);
   g_free (loop->tile_in);
   g_free (loop->tile_out);
-  pal_blend_clear (&loop->blends[0]);
-  pal_blend_clear (&loop->blends[1]);
+  for (gsize b = 0; b < MOST_BATCH; b++)
+    pal_blend_clear (&loop->blends[b]);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Loop, loop_clear)
@@ -73,13 +78,12 @@ check_conditions (const PalDiffusion  *d,
   return FALSE;
 }
 
-/* What both prompts say, uncond first. */
+/* What the prompts say, the negative first. */
 static gboolean
 join_conditions (Loop    *loop,
                  GError **error)
 {
   const PalDiffusion *d        = loop->d;
-  const PalCondition *all[]    = { d->uncond ? d->uncond : d->cond, d->cond };
   gsize               batch    = (gsize) loop->batch;
   gsize               per_text = (gsize) (d->cond->tokens * d->cond->channels);
   gsize               labels   = (gsize) d->cond->vector_channels;
@@ -92,14 +96,23 @@ join_conditions (Loop    *loop,
 
   for (gsize b = 0; b < batch; b++)
     {
-      memcpy (loop->context + b * per_text, all[b]->states, per_text * sizeof (gfloat));
+      const PalCondition *told = b + 1 == batch ? d->cond : d->uncond;
+
+      memcpy (loop->context + b * per_text, told->states, per_text * sizeof (gfloat));
       if (labels > 0)
-        memcpy (loop->vector + b * labels, all[b]->vector, labels * sizeof (gfloat));
+        memcpy (loop->vector + b * labels, told->vector, labels * sizeof (gfloat));
       if (sizes > 0)
-        memcpy (loop->sizes + b * sizes, all[b]->sizes, sizes * sizeof (gfloat));
+        memcpy (loop->sizes + b * sizes, told->sizes, sizes * sizeof (gfloat));
     }
 
   return TRUE;
+}
+
+/* Whether the denoiser is shown a picture to change, beside the noisy one. */
+static gboolean
+is_editor (const Loop *loop)
+{
+  return loop->denoiser->in_channels == 2 * loop->denoiser->channels;
 }
 
 static gboolean
@@ -111,7 +124,7 @@ loop_init (Loop                *loop,
   gsize               batch, inputs;
   gint                window   = d->window > 0 ? d->window : MAX (d->width, d->height);
 
-  loop->batch   = d->uncond ? 2 : 1;
+  loop->batch   = ! d->uncond ? 1 : is_editor (loop) ? 3 : 2;
   loop->pixels  = (gsize) d->width * (gsize) d->height;
   loop->n       = loop->pixels * channels;
   loop->windows = (PalWindows) { d->width, d->height, window, CLAMP (d->overlap, 0, window - 1) };
@@ -142,7 +155,8 @@ loop_init (Loop                *loop,
          pal_floats_new (&loop->tile_out, loop->n * batch, error);
 }
 
-/* [noisy L, mask 1, masked image L] or [noisy L], the same for all of the batch. */
+/* [noisy L, mask 1, masked image L], [noisy L, image L] or [noisy L]: the same for all of
+ * the batch, but the first of three is shown no image. */
 static void
 fill_input (Loop         *loop,
             const gfloat *x,
@@ -163,12 +177,16 @@ fill_input (Loop         *loop,
       if (in == l)
         continue;
 
-      to[l] = d->mask ? d->mask[i] : 1.0f;
-      memcpy (to + l + 1, d->masked_image + i * l, l * sizeof (gfloat));
+      if (in > 2 * l)
+        to[l] = d->mask ? d->mask[i] : 1.0f;
+      memcpy (to + in - l, d->masked_image + i * l, l * sizeof (gfloat));
     }
 
-  if (loop->batch == 2)
-    memcpy (loop->input + of_one, loop->input, of_one * sizeof (gfloat));
+  for (gsize b = 1; b < (gsize) loop->batch; b++)
+    memcpy (loop->input + b * of_one, loop->input, of_one * sizeof (gfloat));
+
+  for (gsize i = 0; i < loop->pixels && loop->batch == 3; i++)
+    memset (loop->input + i * in + l, 0, l * sizeof (gfloat));
 }
 
 static gboolean
@@ -233,22 +251,27 @@ denoise (Loop    *loop,
   return TRUE;
 }
 
-/* uncond + guidance (cond - uncond) */
+/* uncond + guidance (cond - uncond), where uncond of an editor is itself
+ * nothing + image guidance (image - nothing) + .. (image - image). */
 static gboolean
 guide (Loop    *loop,
        gint     call,
        GError **error)
 {
   const gfloat *cond  = loop->output + (gsize) (loop->batch - 1) * loop->n;
+  const gfloat *with  = loop->batch > 1 ? cond - loop->n : NULL;
   gfloat        scale = (gfloat) loop->d->guidance;
+  gfloat        image = (gfloat) loop->d->image_guidance;
   gboolean      fine  = TRUE;
 
   for (gsize i = 0; i < loop->n; i++)
     {
       gfloat value = cond[i];
 
-      if (loop->batch == 2)
-        value = loop->output[i] + scale * (value - loop->output[i]);
+      if (with)
+        value = with[i] + scale * (value - with[i]);
+      if (loop->batch == 3)
+        value += (image - 1.0f) * (with[i] - loop->output[i]);
       loop->guided[i] = value;
       fine &= isfinite (value) != 0;
     }
@@ -273,23 +296,34 @@ draw (Loop    *loop,
                         error);
 }
 
-/* Puts the known part of the picture back, as noisy as the rest. */
+/* Puts the known part of the picture back, as noisy as the rest: all that will take part
+ * in no more of the walk than what lies behind this call, to the nearest call. */
 static void
 hold_known (Loop   *loop,
             gint    call,
             gfloat *x)
 {
-  const PalDiffusion *d = loop->d;
-  gsize               l = (gsize) loop->denoiser->channels;
+  const PalDiffusion *d         = loop->d;
+  const gfloat       *strengths = d->strengths ? d->strengths : d->mask;
+  gsize               l         = (gsize) loop->denoiser->channels;
+  gint                n_calls   = pal_sampling_n_calls (d->sampling);
+  gfloat              left      = ((gfloat) (n_calls - 1 - call) + 0.5f) / (gfloat) n_calls;
 
   pal_sampling_renoise (d->sampling, call, d->image, loop->noise, loop->known, loop->n);
 
   for (gsize i = 0; i < loop->n; i++)
-    {
-      gfloat m = d->mask[i / l];
+    if (strengths[i / l] < left)
+      x[i] = loop->known[i];
+}
 
-      x[i] = m >= 1.0f ? x[i] : m > 0.0f ? (1.0f - m) * loop->known[i] + m * x[i] : loop->known[i];
-    }
+/* A model that takes a mask answers for all of the picture itself. */
+static gboolean
+holds (const Loop *loop)
+{
+  const PalDiffusion *d = loop->d;
+
+  return d->image &&
+         (d->strengths || (d->mask && loop->denoiser->in_channels <= 2 * loop->denoiser->channels));
 }
 
 static gboolean
@@ -316,7 +350,7 @@ loop_call (Loop    *loop,
 
   pal_sampling_step (d->sampling, call, loop->guided, fresh, x, loop->n);
 
-  if (d->mask && d->image && loop->denoiser->in_channels == loop->denoiser->channels)
+  if (holds (loop))
     hold_known (loop, call, x);
 
   if (d->observe)

@@ -127,6 +127,9 @@ append_settings (GString            *text,
     append_text (text, "Sampler", sampler_name (sampler));
   append_text (text, "Schedule type", request->karras ? "Karras" : "Automatic");
   append_number (text, "CFG scale", request->guidance > 0 ? request->guidance : info->guidance);
+  if (info->instructed)
+    append_number (text, "Image CFG scale", request->image_guidance > 0 ? request->image_guidance
+                                                                        : info->image_guidance);
   append_text (text, "Seed", seed);
   append_text (text, "Size", size);
   append_text (text, "Model", info->title ? info->title : "");
@@ -238,6 +241,13 @@ read_guidance (PalRecipe   *recipe,
 }
 
 static gboolean
+read_image_guidance (PalRecipe   *recipe,
+                     const gchar *value)
+{
+  return read_number (value, &recipe->image_guidance);
+}
+
+static gboolean
 read_strength (PalRecipe   *recipe,
                const gchar *value)
 {
@@ -311,6 +321,7 @@ static const struct
   { "Sampler",            read_sampler },
   { "Schedule type",      read_schedule },
   { "CFG scale",          read_guidance },
+  { "Image CFG scale",    read_image_guidance },
   { "Seed",               read_seed },
   { "Size",               read_size },
   { "Model",              read_model },

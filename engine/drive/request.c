@@ -41,6 +41,7 @@ check_ranges (const PalRequest  *r,
   const Range ranges[] = {
     { "steps", r->steps, 1.0, 1000.0, TRUE },
     { "guidance", r->guidance, 1.0, 50.0, TRUE },
+    { "image guidance", r->image_guidance, 1.0, 50.0, TRUE },
     { "eta", r->eta, 0.0, 1.0, TRUE },
     { "intent", r->intent, 0.0, PAL_N_INTENTS - 1, TRUE },
     { "random", r->random, 0.0, PAL_RANDOM_PHILOX, TRUE }
@@ -131,6 +132,8 @@ pal_request_resolve (const PalRequest      *request,
   if (out->guidance == 0.0)
     out->guidance = restyle && traits->restyle_guidance > 0.0 ? traits->restyle_guidance
                                                                : info->guidance;
+  if (out->image_guidance == 0.0)
+    out->image_guidance = info->image_guidance;
   if (out->strength == 0.0)
     out->strength = restyle ? info->restyle_strength : info->fill_strength;
 

@@ -43,6 +43,7 @@ typedef struct
   PalWeights        *weights[PAL_N_PARTS];         /* NULL for an encoder that it has not */
   PalExemplars      *exemplars;           /* NULL without the folder "exemplars" */
   gboolean           takes_mask;
+  gboolean           edits;               /* by instruction: it is shown the picture to change */
   PalModelTraits     traits;
 } PalParts;
 

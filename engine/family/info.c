@@ -6,6 +6,9 @@
 #include "base/dtype.h"
 #include "text/known-words.h"
 
+/* Of models that edit by instruction, as arXiv 2211.09800 has it. */
+#define IMAGE_GUIDANCE 1.5
+
 /* Folders deeper than this are not searched: a cache of downloaded models keeps its
  * folders three levels down. */
 #define MAX_DEPTH 5
@@ -23,6 +26,14 @@ set_defaults (const PalParts *parts, PalModelInfo *info)
   info->restyle_strength = family->restyle_strength;
 
   info->sampler = g_strdup (distilled ? distilled->sampler : family->sampler);
+
+  info->image_guidance = IMAGE_GUIDANCE;
+  info->instructed = parts->edits;
+  if (parts->edits)
+    {
+      info->source_restyle = TRUE;
+      info->restyle_strength = 1.0;
+    }
 
   if (distilled)
     {

@@ -2,7 +2,7 @@
 /* An open model: weights on the device, programs by shape, one function per network
  * call. */
 
-#include "family/family.h"
+#include "family/call.h"
 
 #include <string.h>
 
@@ -13,21 +13,9 @@
  * stage of an exemplar memory. */
 #define MAX_PROGRAMS 9
 
-typedef enum { CALL_TEXT, CALL_ENCODE, CALL_DECODE, CALL_DENOISE, CALL_MATCH, N_CALLS } Call;
-
-/* What a program is bound to. Sizes in the call's own unit: px to encode; queries, keys
- * and their width, as height, width and tokens, to match; latent px otherwise. */
 typedef struct
 {
-  Call   call;
-  gint64 batch, height, width, tokens;
-  guint  encoder;               /* to read text */
-  PalClipWanted wanted;         /* of it */
-} Key;
-
-typedef struct
-{
-  Key         key;
+  PalCall key;
   PalProgram *program;
 } Entry;
 
@@ -42,96 +30,19 @@ struct _PalModel
   guint64         arena_bytes, bound_bytes;   /* largest so far */
 };
 
-static void
-record_text (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalTensor *ids = pal_input (t, "ids", PAL_I32, PAL_SHAPE (key->batch, key->tokens));
-  PalClipStates states = pal_clip (t, &p->encoders[key->encoder].clip, ids, &key->wanted);
-
-  pal_output (t, "out", states.states);
-  if (states.pooled)
-    pal_output (t, "pooled", states.pooled);
-}
-
-static void
-record_encode (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalTensor *image = pal_input (t, "x", PAL_F32,
-                                PAL_SHAPE (key->batch, key->height, key->width, 3));
-
-  pal_output (t, "out", pal_vae_encode (t, &p->vae, image));
-}
-
-static void
-record_decode (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalShape shape = PAL_SHAPE (key->batch, key->height, key->width, p->vae.latent_channels);
-
-  pal_output (t, "out", pal_vae_decode (t, &p->vae, pal_input (t, "x", PAL_F32, shape)));
-}
-
-static void
-record_denoise (PalTape *t, const PalParts *p, const Key *key)
-{
-  PalShape shape = PAL_SHAPE (key->batch, key->height, key->width, p->unet.in_channels);
-  PalShape text = PAL_SHAPE (key->batch, key->tokens, p->unet.cross_channels);
-  PalShape vector = PAL_SHAPE (key->batch, p->unet.vector_channels);
-  PalUnetInputs inputs = { .x = pal_input (t, "x", PAL_F32, shape),
-                           .timesteps = pal_input (t, "timesteps", PAL_F32,
-                                                   PAL_SHAPE (key->batch)),
-                           .context = pal_input (t, "context", PAL_F32, text) };
-
-  if (p->unet.vector_channels > 0)
-    inputs.vector = pal_input (t, "vector", PAL_F32, vector);
-  if (p->unet.n_sizes > 0)
-    inputs.sizes = pal_input (t, "sizes", PAL_F32, PAL_SHAPE (key->batch * p->unet.n_sizes));
-  if (p->unet.guidance_channels > 0)
-    inputs.guidance = pal_input (t, "guidance", PAL_F32, PAL_SHAPE (key->batch));
-
-  pal_output (t, "out", pal_unet (t, &p->unet, &inputs));
-}
-
-static void
-record_match (PalTape *t, const PalParts *p G_GNUC_UNUSED, const Key *key)
-{
-  PalTensor *q = pal_input (t, "queries", PAL_F32, PAL_SHAPE (1, key->height, key->tokens));
-  PalTensor *k = pal_input (t, "keys", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
-  PalTensor *v = pal_input (t, "values", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
-
-  pal_output (t, "out", pal_attention (t, q, k, v, &(PalAttention) { .heads = 1, .scale = 1.0f }));
-}
-
-static const struct
-{
-  PalPart part;
-  void  (*record) (PalTape *tape, const PalParts *parts, const Key *key);
-} calls[N_CALLS] = {
-  [CALL_TEXT] = { PAL_PART_TEXT, record_text },
-  [CALL_ENCODE] = { PAL_PART_CODEC, record_encode },
-  [CALL_DECODE] = { PAL_PART_CODEC, record_decode },
-  [CALL_DENOISE] = { PAL_PART_DENOISER, record_denoise },
-  [CALL_MATCH] = { PAL_PART_DENOISER, record_match },
-};
-
-static PalPart
-part_of (const Key *key)
-{
-  return calls[key->call].part + key->encoder;
-}
-
 static PalTape *
-record (PalModel *model, const Key *key)
+record (PalModel *model, const PalCall *key)
 {
-  PalTape *tape = pal_tape_new (model->residency[part_of (key)]);
+  PalTape *tape = pal_tape_new (model->residency[pal_call_part (key)]);
 
-  calls[key->call].record (tape, model->parts, key);
+  pal_call_record (tape, model->parts, key);
   return tape;
 }
 
 static gboolean
-check_call (PalModel *model, const Key *key, GError **error)
+check_call (PalModel *model, const PalCall *key, GError **error)
 {
-  const gchar *label = pal_weights_label (model->parts->weights[part_of (key)]);
+  const gchar *label = pal_weights_label (model->parts->weights[pal_call_part (key)]);
   PalTape *tape = record (model, key);
   PalProgram *program;
   GError *local = NULL;
@@ -157,13 +68,13 @@ check_weights (PalModel *model, GError **error)
 {
   const PalParts *parts = model->parts;
 
-  for (guint i = 0; i < N_CALLS; i++)
+  for (guint i = 0; i < PAL_N_CALLS; i++)
     {
-      gint size = i == CALL_ENCODE ? parts->vae.factor * 8 : 8;
-      Key key = { .call = (Call) i, .batch = 1, .height = size, .width = size,
+      gint size = i == PAL_CALL_ENCODE ? parts->vae.factor * 8 : 8;
+      PalCall key = { .kind = (PalCallKind) i, .batch = 1, .height = size, .width = size,
                   .tokens = parts->encoders[0].clip.positions,
                   .wanted = { .pooled = TRUE } };
-      guint encoders = i == CALL_TEXT ? parts->n_encoders : 1;
+      guint encoders = i == PAL_CALL_TEXT ? parts->n_encoders : 1;
 
       for (key.encoder = 0; key.encoder < encoders; key.encoder++)
         if (! check_call (model, &key, error))
@@ -270,6 +181,12 @@ pal_model_takes_mask (PalModel *model)
   return model->parts->takes_mask;
 }
 
+gboolean
+pal_model_edits (PalModel *model)
+{
+  return model->parts->edits;
+}
+
 /* Gives up what the coming call does not need: other programs and other parts'
  * weights, which come back when they are next used. */
 static void
@@ -282,7 +199,7 @@ make_room (PalModel *model, PalPart keep)
 }
 
 static PalProgram *
-program_new (PalModel *model, const Key *key, GError **error)
+program_new (PalModel *model, const PalCall *key, GError **error)
 {
   GError *local = NULL;
   PalProgram *program = pal_tape_finish (record (model, key), pal_env_budget (), &local);
@@ -290,7 +207,7 @@ program_new (PalModel *model, const Key *key, GError **error)
   if (! program && g_error_matches (local, PAL_ERROR, PAL_ERROR_MEMORY))
     {
       g_clear_error (&local);
-      make_room (model, part_of (key));
+      make_room (model, pal_call_part (key));
       program = pal_tape_finish (record (model, key), pal_env_budget (), &local);
     }
 
@@ -299,18 +216,9 @@ program_new (PalModel *model, const Key *key, GError **error)
   return program;
 }
 
-static gboolean
-key_equal (const Key *a, const Key *b)
-{
-  return a->call == b->call && a->batch == b->batch && a->height == b->height &&
-         a->width == b->width && a->tokens == b->tokens && a->encoder == b->encoder &&
-         a->wanted.skip == b->wanted.skip && a->wanted.raw == b->wanted.raw &&
-         a->wanted.pooled == b->wanted.pooled;
-}
-
 /* The program for a key, from the cache or recorded now; owned by the model. */
 static PalProgram *
-program_for (PalModel *model, const Key *key, GError **error)
+program_for (PalModel *model, const PalCall *key, GError **error)
 {
   PalPlanReport report;
   PalProgram *program;
@@ -319,7 +227,7 @@ program_for (PalModel *model, const Key *key, GError **error)
   for (GList *l = model->programs.head; l; l = l->next)
     {
       entry = l->data;
-      if (key_equal (&entry->key, key))
+      if (pal_call_equal (&entry->key, key))
         {
           g_queue_unlink (&model->programs, l);
           g_queue_push_head_link (&model->programs, l);
@@ -348,7 +256,7 @@ program_for (PalModel *model, const Key *key, GError **error)
 }
 
 static gboolean
-run (PalModel *model, const Key *key, const PalBinding *bindings, gsize n_bindings,
+run (PalModel *model, const PalCall *key, const PalBinding *bindings, gsize n_bindings,
      GCancellable *cancellable, GError **error)
 {
   PalProgram *program = program_for (model, key, error);
@@ -413,7 +321,7 @@ pal_model_encode_ids (PalModel *model, const PalTextCall *call, gfloat *states, 
   gsize width = (gsize) pal_model_pooled (model, call->encoder);
   gsize tokens = (gsize) call->tokens;
   g_autofree gfloat *rows = pooled ? g_new (gfloat, tokens * width) : NULL;
-  Key key = { .call = CALL_TEXT, .batch = 1, .tokens = call->tokens, .encoder = call->encoder,
+  PalCall key = { .kind = PAL_CALL_TEXT, .batch = 1, .tokens = call->tokens, .encoder = call->encoder,
               .wanted = { call->skip, call->raw, pooled != NULL } };
 
   g_return_val_if_fail (call->encoder < model->parts->n_encoders, FALSE);
@@ -452,7 +360,7 @@ pal_model_encode (PalModel *model, const gfloat *image, gint width, gint height,
                   gfloat *mean, gfloat *logvar, GCancellable *cancellable, GError **error)
 {
   const PalVaeConfig *vae = &model->parts->vae;
-  Key key = { .call = CALL_ENCODE, .batch = 1, .height = height, .width = width };
+  PalCall key = { .kind = PAL_CALL_ENCODE, .batch = 1, .height = height, .width = width };
   gsize channels = (gsize) vae->latent_channels * (vae->kind == PAL_VAE_KL ? 2 : 1);
   gsize pixels = (gsize) width * (gsize) height;
   gsize latents = pixels / (gsize) (vae->factor * vae->factor);
@@ -495,7 +403,7 @@ pal_model_decode (PalModel *model, const gfloat *latent, gint width, gint height
                   gfloat *image, GCancellable *cancellable, GError **error)
 {
   const PalVaeConfig *vae = &model->parts->vae;
-  Key key = { .call = CALL_DECODE, .batch = 1, .height = height, .width = width };
+  PalCall key = { .kind = PAL_CALL_DECODE, .batch = 1, .height = height, .width = width };
   gsize cells = (gsize) width * (gsize) height;
   gsize pixels = cells * (gsize) (vae->factor * vae->factor);
 
@@ -529,7 +437,7 @@ pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
                    GCancellable *cancellable, GError **error)
 {
   const PalUnetConfig *unet = &model->parts->unet;
-  Key key = { .call = CALL_DENOISE, .batch = call->batch, .height = call->height,
+  PalCall key = { .kind = PAL_CALL_DENOISE, .batch = call->batch, .height = call->height,
               .width = call->width, .tokens = call->tokens };
   gsize batch = (gsize) call->batch, cells = batch * (gsize) call->width * (gsize) call->height;
   gsize states = batch * (gsize) (call->tokens * unet->cross_channels);
@@ -570,7 +478,7 @@ gboolean
 pal_model_match (PalModel *model, const PalMatch *match, gfloat *out, GCancellable *cancellable,
                  GError **error)
 {
-  Key key = { .call = CALL_MATCH, .batch = 1, .height = match->n_queries,
+  PalCall key = { .kind = PAL_CALL_MATCH, .batch = 1, .height = match->n_queries,
               .width = match->n_keys, .tokens = match->width };
   gsize row = (gsize) match->width * sizeof (gfloat);
 

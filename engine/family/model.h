@@ -50,6 +50,9 @@ const PalScheduleConfig *pal_model_schedule (PalModel *model);
 /* Denoiser input = [noisy L, mask 1, masked image L] instead of [noisy L]. */
 gboolean pal_model_takes_mask (PalModel *model);
 
+/* Denoiser input = [noisy L, unscaled latents L of the picture to change]. */
+gboolean pal_model_edits      (PalModel *model);
+
 /* How a model wants to be fed, where models differ; from the object "palimpsest" of
  * its model_index.json, else as the reference pipelines do. */
 typedef struct

@@ -182,6 +182,7 @@ check_denoiser (PalParts *parts, GError **error)
 
   in = parts->unet.in_channels = conv_in->shape.d[1];
   parts->takes_mask = in == 2 * latent + 1;
+  parts->edits = in == 2 * latent;
 
   if (parts->unet.out_channels != latent)
     {
@@ -193,13 +194,13 @@ check_denoiser (PalParts *parts, GError **error)
       return FALSE;
     }
 
-  if (in != latent && ! parts->takes_mask)
+  if (in != latent && ! parts->takes_mask && ! parts->edits)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                    "%s: the denoiser takes %" G_GINT64_FORMAT " channels; supported are "
-                   "%" G_GINT64_FORMAT " (latents) and %" G_GINT64_FORMAT " (latents, mask, masked "
-                   "image)",
-                   pal_weights_label (weights), in, latent, 2 * latent + 1);
+                   "%" G_GINT64_FORMAT " (latents), %" G_GINT64_FORMAT " (latents, image to edit) "
+                   "and %" G_GINT64_FORMAT " (latents, mask, masked image)",
+                   pal_weights_label (weights), in, latent, 2 * latent, 2 * latent + 1);
       return FALSE;
     }
 
