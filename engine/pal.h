@@ -97,6 +97,13 @@ void                pal_model_info_free (PalModelInfo *info);
  * model_index.json; element type gchar*. */
 GPtrArray          *pal_model_find (const gchar *const *folders);
 
+/* A file of changes to a model's weights: LoRA, LoCon, LoHa, LoKr, DoRA. */
+typedef struct
+{
+  const gchar *path;
+  gdouble      strength;      /* -10 .. 10; 1 = as it was trained */
+} PalAdapter;
+
 /* Samplers */
 
 typedef struct
@@ -175,6 +182,9 @@ typedef struct
   gboolean        karras;     /* sigmas of Karras et al. */
   guint64         seed;
   PalRandomKind   random;
+  const PalAdapter *adapters; /* applied in this order; the model keeps them until another
+                               * request has others */
+  gsize           n_adapters;
 } PalRequest;
 
 typedef enum

@@ -4,6 +4,8 @@
 #include <glib/gi18n.h>
 
 #include "options.h"
+
+#include "adapters.h"
 #include "png-io.h"
 
 /* What no user types: not given. */
@@ -12,7 +14,7 @@
 /* As GOption fills it. */
 typedef struct
 {
-  gchar  **files;
+  gchar  **files, **adapters;
   gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *seed, *random, *size;
   gchar   *from;
   gboolean invert, karras, json, quiet, progress;
@@ -70,6 +72,7 @@ static void
 given_clear (Given *given)
 {
   g_strfreev (given->files);
+  g_strfreev (given->adapters);
   g_free (given->output);
   g_free (given->mask);
   g_free (given->prompt);
@@ -116,6 +119,9 @@ add_common (GOptionContext *context,
       N_("File to write; with several variants -1, -2, … go before the ending"), N_("FILE.png") },
     { "model", 'M', 0, FILENAME, &given->model,
       N_("Model folder, or a name that \"palimpsest models\" lists"), N_("FOLDER") },
+    { "lora", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given->adapters,
+      N_("Adapter to change the model by, and how much; may be given several times"),
+      N_("FILE:0.8") },
     { "device", 'd', 0, STRING, &given->device,
       N_("OpenCL device: an id or part of a name from \"palimpsest devices\", cpu, gpu"),
       N_("DEVICE") },
@@ -433,6 +439,7 @@ merge (CliOptions *options,
   options->n_variants  = 1;
 
   if (! take_files (options, given, error) ||
+      ! cli_adapters_parse (given->adapters, &options->adapters, error) ||
       ! take_number ("strength", given->strength, 0.01, 1.0, &options->strength, error) ||
       ! take_number ("guidance", given->guidance, 1.0, 50.0, &options->guidance, error) ||
       ! take_number ("image-guidance", given->image_guidance, 1.0, 50.0, &options->image_guidance,
@@ -549,5 +556,6 @@ cli_options_free (CliOptions *options)
   g_free (options->device);
   g_free (options->sampler);
   g_free (options->recipe_model);
+  g_clear_pointer (&options->adapters, g_array_unref);
   g_free (options);
 }

@@ -25,6 +25,7 @@ typedef struct
   PalRandomKind random;
   guint64       seed;           /* of the first variant */
   gint          n_variants;
+  GArray       *adapters;       /* of PalAdapter, which own their paths; NULL: none */
 
   gboolean      json, quiet, progress;
 } CliOptions;

@@ -185,6 +185,8 @@ make_request (const Job *job,
     .height = job->source ? job->rect.height : o->height,
     .strength = o->strength, .steps = o->steps, .guidance = o->guidance, .eta = o->eta,
     .image_guidance = o->image_guidance,
+    .adapters = o->adapters ? (const PalAdapter *) o->adapters->data : NULL,
+    .n_adapters = o->adapters ? o->adapters->len : 0,
     .sampler = o->sampler, .karras = o->karras, .seed = seed, .random = o->random,
   };
 }

@@ -547,6 +547,7 @@ pal_generate (PalModel          *model,
   run.traits = pal_model_traits (model);
 
   if (! pal_request_resolve (request, run.info, run.traits, &run.request, error) ||
+      ! pal_model_set_adapters (model, request->adapters, request->n_adapters, error) ||
       ! plan_passes (&run, error))
     return NULL;
 

@@ -3,6 +3,8 @@
 
 #include "drive/request.h"
 
+#include <math.h>
+
 #include "sample/sampler.h"
 
 #define LEAST_SIDE_PX 8
@@ -57,6 +59,11 @@ check_ranges (const PalRequest  *r,
         return refuse (error, "%s is %g; it must be from %g to %g", range->field, range->value,
                        range->least, range->most);
     }
+
+  for (gsize i = 0; i < r->n_adapters; i++)
+    if (! (fabs (r->adapters[i].strength) <= 10.0))
+      return refuse (error, "the strength of the adapter %s is %g; it must be from -10 to 10",
+                     r->adapters[i].path, r->adapters[i].strength);
 
   if (r->strength != 0.0 && ! (r->strength > 0.0 && r->strength <= 1.0))
     return refuse (error, "strength is %g; it must be above 0 and at most 1", r->strength);

@@ -2,6 +2,7 @@
 /* An open model: weights on the device, programs by shape, one function per network
  * call. */
 
+#include "family/adapter.h"
 #include "family/call.h"
 
 #include <string.h>
@@ -25,6 +26,7 @@ struct _PalModel
   PalDevice      *device;
   PalParts       *parts;
   PalModelInfo   *info;
+  PalAdapters    *adapters;      /* NULL: none */
   PalResidency   *residency[PAL_N_PARTS];
   GQueue          programs;      /* of Entry, last used first */
   guint64         arena_bytes, bound_bytes;   /* largest so far */
@@ -93,6 +95,39 @@ entry_free (gpointer data)
   g_free (entry);
 }
 
+/* Nothing of the weights is on the device yet. */
+static void
+make_resident (PalModel *model)
+{
+  for (guint i = 0; i < PAL_N_PARTS; i++)
+    if (model->parts->weights[i])
+      {
+        g_clear_pointer (&model->residency[i], pal_residency_unref);
+        model->residency[i] = pal_residency_new (model->device, model->parts->weights[i]);
+        if (model->adapters)
+          pal_residency_set_patch (model->residency[i],
+                                   pal_adapters_patch (model->adapters, (PalPart) i));
+      }
+}
+
+gboolean
+pal_model_set_adapters (PalModel *model, const PalAdapter *adapters, gsize n, GError **error)
+{
+  PalAdapters *set = NULL;
+
+  if (pal_adapters_equal (model->adapters, adapters, n))
+    return TRUE;
+
+  if (n > 0 && ! (set = pal_adapters_open (model->parts, adapters, n, error)))
+    return FALSE;
+
+  g_queue_clear_full (&model->programs, entry_free);
+  g_clear_pointer (&model->adapters, pal_adapters_free);
+  model->adapters = set;
+  make_resident (model);
+  return TRUE;
+}
+
 PalModel *
 pal_model_open (PalDevice *device, const gchar *path, GError **error)
 {
@@ -110,9 +145,7 @@ pal_model_open (PalDevice *device, const gchar *path, GError **error)
   if (! model->info)
     return NULL;
 
-  for (guint i = 0; i < PAL_N_PARTS; i++)
-    if (model->parts->weights[i])
-      model->residency[i] = pal_residency_new (device, model->parts->weights[i]);
+  make_resident (model);
 
   return check_weights (model, error) ? g_steal_pointer (&model) : NULL;
 }
@@ -133,6 +166,7 @@ pal_model_unref (PalModel *model)
   g_queue_clear_full (&model->programs, entry_free);
   for (guint i = 0; i < PAL_N_PARTS; i++)
     g_clear_pointer (&model->residency[i], pal_residency_unref);
+  g_clear_pointer (&model->adapters, pal_adapters_free);
   g_clear_pointer (&model->info, pal_model_info_free);
   g_clear_pointer (&model->parts, pal_parts_free);
   pal_device_unref (model->device);

@@ -70,6 +70,11 @@ typedef struct
 
 const PalModelTraits *pal_model_traits (PalModel *model);
 
+/* Changes the weights by these adapters from now on, and by no others. On failure it has
+ * those that it had. */
+gboolean pal_model_set_adapters (PalModel *model, const PalAdapter *adapters, gsize n,
+                                 GError **error);
+
 /* A line for the user about how a prompt was read; NULL when there is nothing to say. */
 gchar   *pal_prompt_reading_note (const PalPromptReading *reading, PalIntent intent);
 
