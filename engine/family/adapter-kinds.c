@@ -386,7 +386,8 @@ set_magnitudes (const PalWeightView *view, PalShape shape, gfloat *changed)
 }
 
 gboolean
-pal_adapter_layer_apply (const PalAdapterLayer *layer, PalShape shape, gfloat *weight, GError **error)
+pal_adapter_layer_apply (const PalAdapterLayer *layer, PalShape shape, gfloat *weight,
+                         GError **error)
 {
   gsize kind = kind_of (layer), n = 0;
   gfloat scale = (gfloat) scale_of (layer, kind), strength = (gfloat) layer->strength;

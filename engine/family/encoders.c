@@ -145,8 +145,8 @@ check_vector (PalParts *parts, GError **error)
 
   g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
                "%s: the text encoder's pooled state has %" G_GINT64_FORMAT " channels "
-               "(%s, \"text_projection\"), which with 5 or 6 sizes of %" G_GINT64_FORMAT " does not "
-               "make the %" G_GINT64_FORMAT " that the denoiser expects (unet/config.json, "
+               "(%s, \"text_projection\"), which with 5 or 6 sizes of %" G_GINT64_FORMAT " does "
+               "not make the %" G_GINT64_FORMAT " that the denoiser expects (unet/config.json, "
                "\"projection_class_embeddings_input_dim\"); use the %s folder that belongs to "
                "this model",
                parts->path, encoder->pooled, encoder->folder, unet->size_channels,
@@ -200,8 +200,8 @@ check_positions (const PalParts *parts, GError **error)
     if (parts->encoders[i].clip.positions != parts->encoders[0].clip.positions)
       {
         g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
-                     "%s: \"max_position_embeddings\" is %" G_GINT64_FORMAT " in %s/config.json and "
-                     "%" G_GINT64_FORMAT " in %s/config.json; both encoders must read as many "
+                     "%s: \"max_position_embeddings\" is %" G_GINT64_FORMAT " in %s/config.json "
+                     "and %" G_GINT64_FORMAT " in %s/config.json; both encoders must read as many "
                      "tokens, use those that belong to this model",
                      parts->path, parts->encoders[0].clip.positions, parts->encoders[0].folder,
                      parts->encoders[i].clip.positions, parts->encoders[i].folder);

@@ -355,8 +355,9 @@ pal_model_encode_ids (PalModel *model, const PalTextCall *call, gfloat *states, 
   gsize width = (gsize) pal_model_pooled (model, call->encoder);
   gsize tokens = (gsize) call->tokens;
   g_autofree gfloat *rows = pooled ? g_new (gfloat, tokens * width) : NULL;
-  PalCall key = { .kind = PAL_CALL_TEXT, .batch = 1, .tokens = call->tokens, .encoder = call->encoder,
-              .wanted = { call->skip, call->raw, pooled != NULL } };
+  PalCall key = { .kind = PAL_CALL_TEXT, .batch = 1, .tokens = call->tokens,
+                  .encoder = call->encoder,
+                  .wanted = { call->skip, call->raw, pooled != NULL } };
 
   g_return_val_if_fail (call->encoder < model->parts->n_encoders, FALSE);
   g_return_val_if_fail (call->tokens >= 1 && call->tokens <= clip->positions, FALSE);
@@ -472,7 +473,7 @@ pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
 {
   const PalUnetConfig *unet = &model->parts->unet;
   PalCall key = { .kind = PAL_CALL_DENOISE, .batch = call->batch, .height = call->height,
-              .width = call->width, .tokens = call->tokens };
+                  .width = call->width, .tokens = call->tokens };
   gsize batch = (gsize) call->batch, cells = batch * (gsize) call->width * (gsize) call->height;
   gsize states = batch * (gsize) (call->tokens * unet->cross_channels);
   gsize labels = batch * (gsize) unet->vector_channels, sizes = batch * (gsize) unet->n_sizes;
@@ -513,7 +514,7 @@ pal_model_match (PalModel *model, const PalMatch *match, gfloat *out, GCancellab
                  GError **error)
 {
   PalCall key = { .kind = PAL_CALL_MATCH, .batch = 1, .height = match->n_queries,
-              .width = match->n_keys, .tokens = match->width };
+                  .width = match->n_keys, .tokens = match->width };
   gsize row = (gsize) match->width * sizeof (gfloat);
 
   g_return_val_if_fail (match->n_queries > 0 && match->n_keys > 0 && match->width > 0, FALSE);

@@ -21,9 +21,11 @@ import common  # noqa: E402
 STRENGTH = 0.75
 RANK = 2
 ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0"
+KOHYA = "lora_unet_" + ATTENTION.replace(".", "_")
 CONV = "down_blocks.1.resnets.0.conv1"
 TEXT = "text_model.encoder.layers.0.self_attn"
-FILES = {"unet": "unet/diffusion_pytorch_model.safetensors", "text": "text_encoder/model.safetensors"}
+FILES = {"unet": "unet/diffusion_pytorch_model.safetensors",
+         "text": "text_encoder/model.safetensors"}
 
 
 class Adapter:
@@ -61,7 +63,7 @@ def low_rank(shape, rank=RANK):
 def kohya(adapter):
     shape = adapter.weight("unet", ATTENTION + ".attn1.to_q").shape
     down, up, delta = low_rank(shape)
-    adapter.put("lora_unet_" + ATTENTION.replace(".", "_") + "_attn1_to_q", lora_down__weight=down,
+    adapter.put(KOHYA + "_attn1_to_q", lora_down__weight=down,
                 lora_up__weight=up, alpha=torch.tensor(1.0))
     adapter.change("unet", ATTENTION + ".attn1.to_q", delta * (1.0 / RANK))
 
@@ -103,9 +105,10 @@ def diffusers(adapter):
 
 def loha(adapter):
     rows, columns = adapter.weight("unet", ATTENTION + ".attn1.to_q").shape
-    a, b, c, d = random(rows, RANK), random(RANK, columns), random(rows, RANK), random(RANK, columns)
-    adapter.put("lora_unet_" + ATTENTION.replace(".", "_") + "_attn1_to_q", hada_w1_a=a, hada_w1_b=b,
-                hada_w2_a=c, hada_w2_b=d, alpha=torch.tensor(1.0))
+    a, b = random(rows, RANK), random(RANK, columns)
+    c, d = random(rows, RANK), random(RANK, columns)
+    adapter.put(KOHYA + "_attn1_to_q", hada_w1_a=a, hada_w1_b=b, hada_w2_a=c, hada_w2_b=d,
+                alpha=torch.tensor(1.0))
     adapter.change("unet", ATTENTION + ".attn1.to_q", (a @ b) * (c @ d) / RANK)
 
     rows, columns = adapter.weight("unet", CONV).shape[:2]
@@ -121,13 +124,13 @@ def loha(adapter):
 def lokr(adapter):
     rows, columns = adapter.weight("unet", ATTENTION + ".attn1.to_q").shape
     one, two = random(2, 4), random(rows // 2, columns // 4)
-    adapter.put("lora_unet_" + ATTENTION.replace(".", "_") + "_attn1_to_q", lokr_w1=one, lokr_w2=two,
+    adapter.put(KOHYA + "_attn1_to_q", lokr_w1=one, lokr_w2=two,
                 alpha=torch.tensor(99.0))
     adapter.change("unet", ATTENTION + ".attn1.to_q", torch.kron(one, two))
 
     rows, columns = adapter.weight("unet", ATTENTION + ".attn2.to_k").shape
     one, a, b = random(4, 2), random(rows // 4, RANK), random(RANK, columns // 2)
-    adapter.put("lora_unet_" + ATTENTION.replace(".", "_") + "_attn2_to_k", lokr_w1=one,
+    adapter.put(KOHYA + "_attn2_to_k", lokr_w1=one,
                 lokr_w2_a=a, lokr_w2_b=b, alpha=torch.tensor(1.0))
     adapter.change("unet", ATTENTION + ".attn2.to_k", torch.kron(one, a @ b) / RANK)
 
@@ -147,7 +150,8 @@ def dora(adapter):
     rows, columns = adapter.weight("unet", name).shape
     down, up, delta = low_rank((rows, columns))
     outputs = random(rows) + 1
-    adapter.put("unet." + name, lora_A__weight=down, lora_B__weight=up, lora_magnitude_vector=outputs)
+    adapter.put("unet." + name, lora_A__weight=down, lora_B__weight=up,
+                lora_magnitude_vector=outputs)
     adapter.change("unet", name, delta, outputs[:, None], 1)
 
     shape = adapter.weight("unet", CONV).shape

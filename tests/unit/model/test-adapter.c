@@ -150,7 +150,8 @@ write_file (const gchar *header, gsize n_bytes)
 
 #define Q "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 #define TENSOR(name, shape, begin, end)                                                  \
-  "\"" name "\": {\"dtype\": \"F32\", \"shape\": [" shape "], \"data_offsets\": [" begin ", " end "]}"
+  "\"" name "\": {\"dtype\": \"F32\", \"shape\": [" shape "], "                            \
+  "\"data_offsets\": [" begin ", " end "]}"
 
 static void
 test_refused (void)
