@@ -4,9 +4,17 @@
 
 #include "device-support.h"
 
+#include <math.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
+
+#include "base/dtype.h"
 #include "drive/soft-mask.h"
 #include "family/family.h"
 #include "sample/sampler.h"
+
+#define WEIGHTS "diffusion_pytorch_model.safetensors"
 
 static gchar *
 model_path (const gchar *name)
@@ -203,6 +211,147 @@ test_faint_mask (void)
   g_assert_null (none.soft);
 }
 
+/* A copy of the file whose first convolution takes four channels more, with weights of this
+ * value; all others as they are. */
+static void
+widen_conv_in (const gchar *from, const gchar *to, gfloat value)
+{
+  g_autoptr (PalWeights) weights = pal_weights_open_file (from, NULL);
+  g_autoptr (GString) header = g_string_new ("{");
+  g_autoptr (GByteArray) data = g_byte_array_new ();
+  g_autoptr (GByteArray) file = g_byte_array_new ();
+  guint64 length;
+
+  for (gsize i = 0; i < pal_weights_count (weights); i++)
+    {
+      const PalWeightView *view = pal_weights_at (weights, i);
+      gboolean wide = g_str_equal (view->name, "conv_in.weight");
+      gsize begin = data->len, row = view->n_bytes / (gsize) view->shape.d[0];
+
+      for (gsize m = 0; m < (gsize) view->shape.d[0]; m++)
+        {
+          g_byte_array_append (data, (const guint8 *) view->data + m * row, (guint) row);
+          for (gsize k = 0; wide && k < row / sizeof (guint16); k++)
+            {
+              guint16 half = pal_half_from_float (value);
+
+              g_byte_array_append (data, (const guint8 *) &half, sizeof half);
+            }
+        }
+
+      g_string_append_printf (header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i > 0 ? "," : "",
+                              view->name, pal_dtype_name (view->dtype));
+      for (guint k = 0; k < view->shape.n; k++)
+        g_string_append_printf (header, "%s%d", k > 0 ? "," : "",
+                                (gint) view->shape.d[k] * (wide && k == 1 ? 2 : 1));
+      g_string_append_printf (header, "],\"data_offsets\":[%u,%u]}", (guint) begin, data->len);
+    }
+  g_string_append_c (header, '}');
+
+  length = GUINT64_TO_LE (header->len);
+  g_byte_array_append (file, (const guint8 *) &length, sizeof length);
+  g_byte_array_append (file, (const guint8 *) header->str, (guint) header->len);
+  g_byte_array_append (file, data->data, data->len);
+  g_assert_true (g_file_set_contents (to, (const gchar *) file->data, file->len, NULL));
+}
+
+/* A model folder with links to sd15-tiny's files, but for its denoiser, which edits. */
+static gchar *
+make_editor (gfloat value)
+{
+  static const gchar *const linked[] = { "model_index.json", "scheduler", "text_encoder",
+                                         "tokenizer", "vae" };
+  g_autofree gchar *tiny = model_path ("sd15-tiny");
+  gchar *folder = g_dir_make_tmp ("palimpsest-editor-XXXXXX", NULL);
+  g_autofree gchar *unet = g_build_filename (folder, "unet", NULL);
+  g_autofree gchar *config = g_build_filename (unet, "config.json", NULL);
+  g_autofree gchar *old_config = g_build_filename (tiny, "unet", "config.json", NULL);
+  g_autofree gchar *from = g_build_filename (tiny, "unet", WEIGHTS, NULL);
+  g_autofree gchar *to = g_build_filename (unet, WEIGHTS, NULL);
+
+  g_assert_cmpint (g_mkdir (unet, 0700), ==, 0);
+  for (gsize i = 0; i < G_N_ELEMENTS (linked); i++)
+    {
+      g_autofree gchar *target = g_build_filename (tiny, linked[i], NULL);
+      g_autofree gchar *link = g_build_filename (folder, linked[i], NULL);
+
+      g_assert_cmpint (symlink (target, link), ==, 0);
+    }
+  g_assert_cmpint (symlink (old_config, config), ==, 0);
+  widen_conv_in (from, to, value);
+
+  return folder;
+}
+
+static void
+remove_editor (gchar *folder)
+{
+  static const gchar *const names[] = { "model_index.json", "scheduler", "text_encoder",
+                                        "tokenizer", "vae", "unet/config.json", "unet/" WEIGHTS,
+                                        "unet", "" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree gchar *path = g_build_filename (folder, names[i], NULL);
+
+      g_assert_cmpint (g_remove (path), ==, 0);
+    }
+  g_free (folder);
+}
+
+/* The picture that a model makes from this shade of grey, or from nothing. */
+static PalImage *
+paint (const gchar *path, PalIntent intent, gfloat shade)
+{
+  g_autoptr (PalModel) model = pal_model_open (test_device (), path, NULL);
+  g_autoptr (PalImage) source = pal_image_new (64, 64, 3);
+  PalRequest request = { .intent = intent, .prompt = "a wooden bench", .width = 64, .height = 64,
+                         .source = intent == PAL_GENERATE ? NULL : source, .steps = 3,
+                         .guidance = 4.0, .seed = 7, .sampler = "ddim" };
+  g_autoptr (GError) error = NULL;
+  PalImage *image;
+
+  for (gsize i = 0; i < 64 * 64 * 3; i++)
+    source->data[i] = shade;
+
+  image = pal_generate (model, &request, NULL, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  return image;
+}
+
+static gdouble
+difference (const PalImage *a, const PalImage *b)
+{
+  gdouble most = 0.0;
+
+  for (gsize i = 0; i < 64 * 64 * 3; i++)
+    most = MAX (most, fabs ((gdouble) a->data[i] - (gdouble) b->data[i]));
+  return most;
+}
+
+/* An editor that is blind to the picture makes what the model that it was made from makes of
+ * noise; one that sees it makes something else of each. */
+static void
+test_editor (void)
+{
+  g_autofree gchar *tiny = model_path ("sd15-tiny");
+  gchar *blind = make_editor (0.0f), *seeing = make_editor (0.05f);
+  g_autoptr (PalModelInfo) info = pal_model_inspect (blind, NULL);
+  g_autoptr (PalImage) plain = paint (tiny, PAL_GENERATE, 0.0f);
+  g_autoptr (PalImage) same = paint (blind, PAL_RESTYLE, 0.2f);
+  g_autoptr (PalImage) dark = paint (seeing, PAL_RESTYLE, 0.2f);
+  g_autoptr (PalImage) light = paint (seeing, PAL_RESTYLE, 0.9f);
+
+  g_assert_true (info->instructed && info->source_restyle);
+  g_assert_cmpfloat (info->restyle_strength, ==, 1.0);
+  g_assert_cmpfloat (difference (plain, same), <, 1e-4);
+  g_assert_cmpfloat (difference (plain, dark), >, 1e-2);
+  g_assert_cmpfloat (difference (light, dark), >, 1e-2);
+
+  remove_editor (blind);
+  remove_editor (seeing);
+}
+
 gint
 main (gint argc, gchar **argv)
 {
@@ -215,6 +364,7 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/families/condition", test_condition);
   g_test_add_func ("/families/soft-mask", test_soft_mask);
   g_test_add_func ("/families/faint-mask", test_faint_mask);
+  g_test_add_func ("/families/editor", test_editor);
 
   return g_test_run ();
 }
