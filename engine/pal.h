@@ -252,6 +252,7 @@ typedef struct
 {
   PalIntent     intent;
   gchar        *prompt, *negative_prompt, *sampler, *model;
+  gchar        *adapters;     /* names of files and strengths, for people; NULL: none */
   gdouble       strength, guidance, image_guidance, eta;
   gint          steps, width, height;
   gboolean      karras;

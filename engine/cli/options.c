@@ -241,6 +241,7 @@ apply_recipe (CliOptions  *options,
   options->negative_prompt = g_steal_pointer (&recipe->negative_prompt);
   options->sampler         = g_steal_pointer (&recipe->sampler);
   options->recipe_model    = g_steal_pointer (&recipe->model);
+  options->recipe_adapters = g_steal_pointer (&recipe->adapters);
   options->strength        = recipe->strength;
   options->guidance        = recipe->guidance;
   options->image_guidance  = recipe->image_guidance;
@@ -451,6 +452,10 @@ merge (CliOptions *options,
       ! take_seed (options, given, error) || ! take_size (options, given, error))
     return FALSE;
 
+  if (options->recipe_adapters && ! options->adapters)
+    return usage (error, _("the recipe was made with the adapters %s: give them with --lora"),
+                  options->recipe_adapters);
+
   if (! options->prompt)
     return usage (error, _("a prompt is missing: --prompt \"what the picture is to show\""));
 
@@ -556,6 +561,7 @@ cli_options_free (CliOptions *options)
   g_free (options->device);
   g_free (options->sampler);
   g_free (options->recipe_model);
+  g_free (options->recipe_adapters);
   g_clear_pointer (&options->adapters, g_array_unref);
   g_free (options);
 }

@@ -19,6 +19,7 @@ typedef struct
   gchar        *prompt, *negative_prompt;
   gchar        *model, *device, *sampler;
   gchar        *recipe_model;   /* name of the model that the recipe was made with */
+  gchar        *recipe_adapters;
   gdouble       strength, guidance, image_guidance, eta;
   gint          steps, width, height;
   gboolean      karras;

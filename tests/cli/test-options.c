@@ -163,6 +163,14 @@ test_recipe (void)
   g_assert_cmpstr (o->recipe_model, ==, "m");
   g_assert_cmpint (o->width, ==, 64);
 
+  cli_png_set_text (png, "parameters", "x\nSteps: 9, Seed: 77, Adapters: \"a.safetensors:0.8\"");
+  g_assert_true (cli_png_write (png, path, NULL));
+  g_assert_null (cli_options_parse (PAL_FILL, WORDS ("a.png", "--from", path), &error));
+  g_assert_error (error, CLI_ERROR, CLI_EXIT_USAGE);
+  g_assert_nonnull (strstr (error->message, "a.safetensors:0.8"));
+  g_clear_error (&error);
+  cli_options_free (parse (PAL_FILL, WORDS ("a.png", "--from", path, "--lora", "b")));
+
   cli_png_set_text (png, "parameters", "no settings");
   g_assert_true (cli_png_write (png, path, NULL));
   g_assert_null (cli_options_parse (PAL_FILL, WORDS ("a.png", "--from", path), &error));
