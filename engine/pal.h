@@ -61,13 +61,15 @@ typedef struct
   guint64  weight_bytes;
   gboolean inpainting;        /* the denoiser takes a mask and a masked image */
   gboolean source_restyle;    /* restyles by looking at the source instead of by partial noise */
+  gboolean instructed;        /* the prompt says what to change: "make it winter" */
   gint     trained_px;        /* side of the square it was trained at */
   gint     trained_min_px, trained_max_px;   /* sides it works well at */
+  gdouble  trained_megapixels;   /* area it works well at; 0 = the square of trained_max_px */
   gint     multiple_px;       /* sides must be a multiple of this */
 
   /* Defaults, from the family or the model's own files. */
   gint     steps;
-  gdouble  guidance;
+  gdouble  guidance, image_guidance;
   gdouble  fill_strength, restyle_strength;
   gchar   *sampler;           /* id, see pal_sampler_list () */
 
@@ -94,6 +96,13 @@ void                pal_model_info_free (PalModelInfo *info);
 /* Folders below the given ones (and they themselves) that hold a
  * model_index.json; element type gchar*. */
 GPtrArray          *pal_model_find (const gchar *const *folders);
+
+/* A file of changes to a model's weights: LoRA, LoCon, LoHa, LoKr, DoRA. */
+typedef struct
+{
+  const gchar *path;
+  gdouble      strength;      /* -10 .. 10; 1 = as it was trained */
+} PalAdapter;
 
 /* Samplers */
 
@@ -166,6 +175,8 @@ typedef struct
   gdouble         strength;   /* (0, 1] */
   gint            steps;      /* 1 .. 1000 */
   gdouble         guidance;   /* 1 .. 50; 1 = off, 0 = default */
+  gdouble         image_guidance;   /* 1 .. 50: how much of the source stays, of models that edit
+                                     * by instruction; 0 = default */
   gdouble         eta;        /* 0 .. 1, DDIM alone */
   const gchar    *sampler;    /* id; NULL = default */
   gboolean        karras;     /* sigmas of Karras et al. */
@@ -173,6 +184,9 @@ typedef struct
                                     * those around the mask, so that nothing steps there */
   guint64         seed;
   PalRandomKind   random;
+  const PalAdapter *adapters; /* applied in this order; the model keeps them until another
+                               * request has others */
+  gsize           n_adapters;
 } PalRequest;
 
 typedef enum
@@ -273,7 +287,8 @@ typedef struct
 {
   PalIntent     intent;
   gchar        *prompt, *negative_prompt, *sampler, *model;
-  gdouble       strength, guidance, eta;
+  gchar        *adapters;     /* names of files and strengths, for people; NULL: none */
+  gdouble       strength, guidance, image_guidance, eta;
   gint          steps, width, height;
   gboolean      karras, keep_colours;
   guint64       seed;

@@ -4,6 +4,8 @@
 #include <glib/gi18n.h>
 
 #include "options.h"
+
+#include "adapters.h"
 #include "png-io.h"
 
 /* What no user types: not given. */
@@ -12,11 +14,11 @@
 /* As GOption fills it. */
 typedef struct
 {
-  gchar  **files;
+  gchar  **files, **adapters;
   gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *seed, *random, *size;
   gchar   *from;
   gboolean invert, karras, keep_colours, json, quiet, progress, dry_run;
-  gdouble  strength, guidance, eta;
+  gdouble  strength, guidance, image_guidance, eta;
   gint     steps, variants;
 } Given;
 
@@ -70,6 +72,7 @@ static void
 given_clear (Given *given)
 {
   g_strfreev (given->files);
+  g_strfreev (given->adapters);
   g_free (given->output);
   g_free (given->mask);
   g_free (given->prompt);
@@ -116,6 +119,9 @@ add_common (GOptionContext *context,
       N_("File to write; with several variants -1, -2, … go before the ending"), N_("FILE.png") },
     { "model", 'M', 0, FILENAME, &given->model,
       N_("Model folder, or a name that \"palimpsest models\" lists"), N_("FOLDER") },
+    { "lora", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given->adapters,
+      N_("Adapter to change the model by, and how much; may be given several times"),
+      N_("FILE:0.8") },
     { "device", 'd', 0, STRING, &given->device,
       N_("OpenCL device: an id or part of a name from \"palimpsest devices\", cpu, gpu"),
       N_("DEVICE") },
@@ -143,6 +149,8 @@ add_sampling (GOptionContext *context,
     { "steps", 0, 0, INTEGER, &given->steps, N_("Denoising steps, 1 to 1000"), N_("N") },
     { "guidance", 'g', 0, NUMBER, &given->guidance,
       N_("How closely to follow the prompt, 1 to 50"), N_("N") },
+    { "image-guidance", 0, 0, NUMBER, &given->image_guidance,
+      N_("How closely to keep to the input, 1 to 50; for edits by instruction"), N_("N") },
     { "sampler", 0, 0, STRING, &given->sampler, N_("Sampler, see below"), N_("ID") },
     { "karras", 0, 0, FLAG, &given->karras, N_("Space the steps as Karras et al. do"), NULL },
     { "eta", 0, 0, NUMBER, &given->eta, N_("Noise that ddim adds again, 0 to 1"), N_("N") },
@@ -242,8 +250,10 @@ apply_recipe (CliOptions  *options,
   options->negative_prompt = g_steal_pointer (&recipe->negative_prompt);
   options->sampler         = g_steal_pointer (&recipe->sampler);
   options->recipe_model    = g_steal_pointer (&recipe->model);
+  options->recipe_adapters = g_steal_pointer (&recipe->adapters);
   options->strength        = recipe->strength;
   options->guidance        = recipe->guidance;
+  options->image_guidance  = recipe->image_guidance;
   options->eta             = recipe->eta;
   options->steps           = recipe->steps;
   options->width           = recipe->width;
@@ -442,14 +452,21 @@ merge (CliOptions *options,
   options->n_variants   = 1;
 
   if (! take_files (options, given, error) ||
+      ! cli_adapters_parse (given->adapters, &options->adapters, error) ||
       ! take_number ("strength", given->strength, 0.01, 1.0, &options->strength, error) ||
       ! take_number ("guidance", given->guidance, 1.0, 50.0, &options->guidance, error) ||
+      ! take_number ("image-guidance", given->image_guidance, 1.0, 50.0, &options->image_guidance,
+                     error) ||
       ! take_number ("eta", given->eta, 0.0, 1.0, &options->eta, error) ||
       ! take_integer ("steps", given->steps, 1000, &options->steps, error) ||
       ! take_integer ("variants", given->variants, 1000, &options->n_variants, error) ||
       ! take_sampler (options, given, error) || ! take_random (options, given, error) ||
       ! take_seed (options, given, error) || ! take_size (options, given, error))
     return FALSE;
+
+  if (options->recipe_adapters && ! options->adapters)
+    return usage (error, _("the recipe was made with the adapters %s: give them with --lora"),
+                  options->recipe_adapters);
 
   if (! options->prompt)
     return usage (error, _("a prompt is missing: --prompt \"what the picture is to show\""));
@@ -489,6 +506,7 @@ cli_options_parse (PalIntent intent,
 {
   g_autoptr (CliOptions)     options = g_new0 (CliOptions, 1);
   g_auto (Given)             given   = { .strength = NO_NUMBER, .guidance = NO_NUMBER,
+                                         .image_guidance = NO_NUMBER,
                                          .eta = NO_NUMBER, .steps = G_MININT,
                                          .variants = G_MININT };
   g_autoptr (GOptionContext) context = make_context (intent, &given);
@@ -555,5 +573,7 @@ cli_options_free (CliOptions *options)
   g_free (options->device);
   g_free (options->sampler);
   g_free (options->recipe_model);
+  g_free (options->recipe_adapters);
+  g_clear_pointer (&options->adapters, g_array_unref);
   g_free (options);
 }

@@ -19,12 +19,14 @@ typedef struct
   gchar        *prompt, *negative_prompt;
   gchar        *model, *device, *sampler;
   gchar        *recipe_model;   /* name of the model that the recipe was made with */
-  gdouble       strength, guidance, eta;
+  gchar        *recipe_adapters;
+  gdouble       strength, guidance, image_guidance, eta;
   gint          steps, width, height;
   gboolean      karras, keep_colours;
   PalRandomKind random;
   guint64       seed;           /* of the first variant */
   gint          n_variants;
+  GArray       *adapters;       /* of PalAdapter, which own their paths; NULL: none */
 
   gboolean      json, quiet, progress, dry_run;
 } CliOptions;

@@ -109,6 +109,27 @@ append_number (GString     *text,
   append_text (text, key, g_ascii_formatd (number, sizeof number, "%.10g", value));
 }
 
+/* "style.safetensors:0.8; other.safetensors:1": names alone, a picture should not tell what
+ * its maker's folders are called. */
+static void
+append_adapters (GString          *text,
+                 const PalRequest *request)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+  gchar               number[G_ASCII_DTOSTR_BUF_SIZE];
+
+  for (gsize i = 0; i < request->n_adapters; i++)
+    {
+      g_autofree gchar *name = g_path_get_basename (request->adapters[i].path);
+
+      g_ascii_formatd (number, sizeof number, "%.10g", request->adapters[i].strength);
+      g_string_append_printf (names, "%s%s:%s", i > 0 ? "; " : "", name, number);
+    }
+
+  if (names->len > 0)
+    append_text (text, "Adapters", names->str);
+}
+
 static void
 append_settings (GString            *text,
                  const PalRequest   *request,
@@ -127,9 +148,13 @@ append_settings (GString            *text,
     append_text (text, "Sampler", sampler_name (sampler));
   append_text (text, "Schedule type", request->karras ? "Karras" : "Automatic");
   append_number (text, "CFG scale", request->guidance > 0 ? request->guidance : info->guidance);
+  if (info->instructed)
+    append_number (text, "Image CFG scale", request->image_guidance > 0 ? request->image_guidance
+                                                                        : info->image_guidance);
   append_text (text, "Seed", seed);
   append_text (text, "Size", size);
   append_text (text, "Model", info->title ? info->title : "");
+  append_adapters (text, request);
   if (request->intent != PAL_GENERATE)
     append_number (text, "Denoising strength",
                    request->strength > 0 ? request->strength : usual);
@@ -240,6 +265,13 @@ read_guidance (PalRecipe   *recipe,
 }
 
 static gboolean
+read_image_guidance (PalRecipe   *recipe,
+                     const gchar *value)
+{
+  return read_number (value, &recipe->image_guidance);
+}
+
+static gboolean
 read_strength (PalRecipe   *recipe,
                const gchar *value)
 {
@@ -290,6 +322,15 @@ read_model (PalRecipe   *recipe,
 }
 
 static gboolean
+read_adapters (PalRecipe   *recipe,
+               const gchar *value)
+{
+  g_set_str (&recipe->adapters, value);
+
+  return TRUE;
+}
+
+static gboolean
 read_random (PalRecipe   *recipe,
              const gchar *value)
 {
@@ -322,9 +363,11 @@ static const struct
   { "Sampler",            read_sampler },
   { "Schedule type",      read_schedule },
   { "CFG scale",          read_guidance },
+  { "Image CFG scale",    read_image_guidance },
   { "Seed",               read_seed },
   { "Size",               read_size },
   { "Model",              read_model },
+  { "Adapters",           read_adapters },
   { "Denoising strength", read_strength },
   { "Eta",                read_eta },
   { "Colour match",       read_colour_match },
@@ -470,5 +513,6 @@ pal_recipe_free (PalRecipe *recipe)
   g_free (recipe->negative_prompt);
   g_free (recipe->sampler);
   g_free (recipe->model);
+  g_free (recipe->adapters);
   g_free (recipe);
 }

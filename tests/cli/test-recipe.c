@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Recipes: written, read back, and those of other programs. */
 
+#include <string.h>
+
 #include "base/error.h"
 #include "pal.h"
 #include "support.h"
@@ -37,6 +39,25 @@ test_written (void)
                    "Seed: 18446744073709551615, Size: 640x480, Model: sd15, "
                    "Denoising strength: 0.4, RNG: CPU, Intent: restyle, "
                    "Version: Palimpsest " PAL_VERSION);
+}
+
+/* Adapters by their names, and the image guidance of a model that takes instructions. */
+static void
+test_edited (void)
+{
+  const PalAdapter   adapters[] = { { "/home/x/a,b.safetensors", 0.8 }, { "c.pt", -1 } };
+  const PalRequest   request    = { .intent = PAL_RESTYLE, .prompt = "x", .image_guidance = 1.25,
+                                    .adapters = adapters, .n_adapters = 2 };
+  PalModelInfo       edits      = model;
+  g_autofree gchar     *text    = NULL;
+  g_autoptr (PalRecipe) recipe  = NULL;
+
+  edits.instructed = TRUE;
+  text             = pal_recipe_format (&request, &edits, 8, 8);
+  recipe           = parse (text);
+  g_assert_cmpstr (recipe->adapters, ==, "a,b.safetensors:0.8; c.pt:-1");
+  g_assert_cmpfloat (recipe->image_guidance, ==, 1.25);
+  g_assert_null (strstr (text, "/home"));
 }
 
 /* What a request leaves to the model is written with the model's values. */
@@ -188,6 +209,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/recipe/written", test_written);
   g_test_add_func ("/recipe/defaults", test_defaults);
+  g_test_add_func ("/recipe/edited", test_edited);
   g_test_add_func ("/recipe/round-trip", test_round_trip);
   g_test_add_func ("/recipe/quoted-model", test_quoted_model);
   g_test_add_func ("/recipe/foreign", test_foreign);
