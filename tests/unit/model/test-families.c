@@ -15,6 +15,7 @@
 #include "sample/sampler.h"
 
 #define WEIGHTS "diffusion_pytorch_model.safetensors"
+#define UNET_WEIGHTS "unet/" WEIGHTS
 
 static gchar *
 model_path (const gchar *name)
@@ -287,7 +288,7 @@ static void
 remove_editor (gchar *folder)
 {
   static const gchar *const names[] = { "model_index.json", "scheduler", "text_encoder",
-                                        "tokenizer", "vae", "unet/config.json", "unet/" WEIGHTS,
+                                        "tokenizer", "vae", "unet/config.json", UNET_WEIGHTS,
                                         "unet", "" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
