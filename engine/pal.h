@@ -102,9 +102,22 @@ typedef struct
   const gchar *id;            /* "dpmpp-2m" */
   const gchar *title;         /* "DPM++ 2M" */
   gboolean     stochastic;    /* draws noise at each step */
+  gboolean     takes_schedule;            /* other than "automatic" */
+  gboolean     takes_eta, takes_s_noise;  /* the others pass over them */
+  gdouble      eta;           /* what eta 0 stands for */
 } PalSamplerInfo;
 
 const PalSamplerInfo *pal_sampler_list (gsize *n_samplers);
+
+/* How the noise levels of the steps are spaced; the first is "automatic", the model's
+ * own. */
+typedef struct
+{
+  const gchar *id;            /* "sgm-uniform" */
+  const gchar *title;         /* "SGM Uniform" */
+} PalScheduleInfo;
+
+const PalScheduleInfo *pal_schedule_list (gsize *n_schedules);
 
 /* Requests */
 
@@ -166,9 +179,10 @@ typedef struct
   gdouble         strength;   /* (0, 1] */
   gint            steps;      /* 1 .. 1000 */
   gdouble         guidance;   /* 1 .. 50; 1 = off, 0 = default */
-  gdouble         eta;        /* 0 .. 1, DDIM alone */
+  gdouble         eta;        /* 0 .. 1, share of fresh noise at each step; 0 = the sampler's */
+  gdouble         s_noise;    /* 0 .. 2, scale of that noise; 0 = 1 */
   const gchar    *sampler;    /* id; NULL = default */
-  gboolean        karras;     /* sigmas of Karras et al. */
+  const gchar    *schedule;   /* id; NULL = "automatic" */
   guint64         seed;
   PalRandomKind   random;
 } PalRequest;
@@ -237,10 +251,9 @@ PalRect   pal_context_rect (const PalModelInfo *info,
 typedef struct
 {
   PalIntent     intent;
-  gchar        *prompt, *negative_prompt, *sampler, *model;
-  gdouble       strength, guidance, eta;
+  gchar        *prompt, *negative_prompt, *sampler, *schedule, *model;
+  gdouble       strength, guidance, eta, s_noise;
   gint          steps, width, height;
-  gboolean      karras;
   guint64       seed;
   PalRandomKind random;
 } PalRecipe;

@@ -21,10 +21,10 @@ typedef struct
 {
   gchar        *prompt, *negative_prompt;
   gchar        *sampler;        /* id, NULL = the model's */
+  gchar        *schedule;       /* id */
   gchar        *model, *device;
-  gdouble       strength, guidance, eta;
+  gdouble       strength, guidance, eta, s_noise;
   gint          steps, seed, count;
-  gboolean      karras;
   PalRandomKind random;
   PalRegion     region;
 } PalSettings;

@@ -105,8 +105,9 @@ make_request (PalRun *run, const PalSettings *settings, const PalCapture *captur
   request.steps           = settings->steps;
   request.guidance        = settings->guidance;
   request.eta             = settings->eta;
+  request.s_noise         = settings->s_noise;
   request.sampler         = settings->sampler;
-  request.karras          = settings->karras;
+  request.schedule        = settings->schedule;
   request.random          = settings->random;
 
   return request;

@@ -13,10 +13,10 @@
 typedef struct
 {
   gchar  **files;
-  gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *seed, *random, *size;
-  gchar   *from;
-  gboolean invert, karras, json, quiet, progress;
-  gdouble  strength, guidance, eta;
+  gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *schedule;
+  gchar   *seed, *random, *size, *from;
+  gboolean invert, json, quiet, progress;
+  gdouble  strength, guidance, eta, s_noise;
   gint     steps, variants;
 } Given;
 
@@ -77,6 +77,7 @@ given_clear (Given *given)
   g_free (given->model);
   g_free (given->device);
   g_free (given->sampler);
+  g_free (given->schedule);
   g_free (given->seed);
   g_free (given->random);
   g_free (given->size);
@@ -95,6 +96,20 @@ sampler_ids (void)
 
   for (gsize i = 0; i < n; i++)
     g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", samplers[i].id);
+
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+/* "automatic, karras, ..." */
+static gchar *
+schedule_ids (void)
+{
+  g_autoptr (GString)    text = g_string_new (NULL);
+  gsize                  n;
+  const PalScheduleInfo *schedules = pal_schedule_list (&n);
+
+  for (gsize i = 0; i < n; i++)
+    g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", schedules[i].id);
 
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
@@ -142,8 +157,12 @@ add_sampling (GOptionContext *context,
     { "guidance", 'g', 0, NUMBER, &given->guidance,
       N_("How closely to follow the prompt, 1 to 50"), N_("N") },
     { "sampler", 0, 0, STRING, &given->sampler, N_("Sampler, see below"), N_("ID") },
-    { "karras", 0, 0, FLAG, &given->karras, N_("Space the steps as Karras et al. do"), NULL },
-    { "eta", 0, 0, NUMBER, &given->eta, N_("Noise that ddim adds again, 0 to 1"), N_("N") },
+    { "schedule", 0, 0, STRING, &given->schedule, N_("Spacing of the noise levels, see below"),
+      N_("ID") },
+    { "eta", 0, 0, NUMBER, &given->eta,
+      N_("Share of fresh noise at each step, 0 to 1, for the samplers that take it"), N_("N") },
+    { "s-noise", 0, 0, NUMBER, &given->s_noise,
+      N_("Scale of that noise, 0 to 2, for the samplers that take it"), N_("N") },
     { "seed", 0, 0, STRING, &given->seed,
       N_("Number that fixes the noise, 0 to 2^64 - 1; random if not given"), N_("N") },
     { "random", 0, 0, STRING, &given->random,
@@ -185,11 +204,13 @@ make_context (PalIntent intent,
               Given    *given)
 {
   g_autofree gchar *samplers = sampler_ids ();
+  g_autofree gchar *schedules = schedule_ids ();
   g_autofree gchar *ending   = NULL;
   GOptionContext   *context  = g_option_context_new (texts[intent].parameter);
 
   /* TRANSLATORS: first the help text of a command, then a list of names. */
-  ending = g_strdup_printf (_("%s\n\nSamplers: %s."), _(texts[intent].description), samplers);
+  ending = g_strdup_printf (_("%s\n\nSamplers: %s.\n\nSchedules: %s."),
+                            _(texts[intent].description), samplers, schedules);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_summary (context, texts[intent].summary);
   g_option_context_set_description (context, ending);
@@ -232,6 +253,7 @@ apply_recipe (CliOptions  *options,
   options->prompt          = g_steal_pointer (&recipe->prompt);
   options->negative_prompt = g_steal_pointer (&recipe->negative_prompt);
   options->sampler         = g_steal_pointer (&recipe->sampler);
+  options->schedule        = g_steal_pointer (&recipe->schedule);
   options->recipe_model    = g_steal_pointer (&recipe->model);
   options->strength        = recipe->strength;
   options->guidance        = recipe->guidance;
@@ -239,7 +261,7 @@ apply_recipe (CliOptions  *options,
   options->steps           = recipe->steps;
   options->width           = recipe->width;
   options->height          = recipe->height;
-  options->karras          = recipe->karras;
+  options->s_noise         = recipe->s_noise;
   options->random          = recipe->random;
   options->seed            = recipe->seed;
 
@@ -314,6 +336,27 @@ take_sampler (CliOptions *options,
 
   return usage (error, _("there is no sampler \"%s\"; these are known: %s"),
                 options->sampler, known);
+}
+
+static gboolean
+take_schedule (CliOptions *options,
+               Given      *given,
+               GError    **error)
+{
+  g_autofree gchar      *known = schedule_ids ();
+  gsize                  n;
+  const PalScheduleInfo *schedules = pal_schedule_list (&n);
+
+  take_string (&given->schedule, &options->schedule);
+  if (! options->schedule)
+    return TRUE;
+
+  for (gsize i = 0; i < n; i++)
+    if (g_str_equal (schedules[i].id, options->schedule))
+      return TRUE;
+
+  return usage (error, _("there is no schedule \"%s\"; these are known: %s"),
+                options->schedule, known);
 }
 
 static gboolean
@@ -423,7 +466,6 @@ merge (CliOptions *options,
   take_string (&given->mask, &options->mask);
   take_string (&given->output, &options->output);
   options->invert_mask = given->invert;
-  options->karras      = options->karras || given->karras;
   options->json        = given->json;
   options->quiet       = given->quiet;
   options->progress    = given->progress;
@@ -433,9 +475,11 @@ merge (CliOptions *options,
       ! take_number ("strength", given->strength, 0.01, 1.0, &options->strength, error) ||
       ! take_number ("guidance", given->guidance, 1.0, 50.0, &options->guidance, error) ||
       ! take_number ("eta", given->eta, 0.0, 1.0, &options->eta, error) ||
+      ! take_number ("s-noise", given->s_noise, 0.0, 2.0, &options->s_noise, error) ||
       ! take_integer ("steps", given->steps, 1000, &options->steps, error) ||
       ! take_integer ("variants", given->variants, 1000, &options->n_variants, error) ||
-      ! take_sampler (options, given, error) || ! take_random (options, given, error) ||
+      ! take_sampler (options, given, error) || ! take_schedule (options, given, error) ||
+      ! take_random (options, given, error) ||
       ! take_seed (options, given, error) || ! take_size (options, given, error))
     return FALSE;
 
@@ -477,7 +521,7 @@ cli_options_parse (PalIntent intent,
 {
   g_autoptr (CliOptions)     options = g_new0 (CliOptions, 1);
   g_auto (Given)             given   = { .strength = NO_NUMBER, .guidance = NO_NUMBER,
-                                         .eta = NO_NUMBER, .steps = G_MININT,
+                                         .eta = NO_NUMBER, .s_noise = NO_NUMBER, .steps = G_MININT,
                                          .variants = G_MININT };
   g_autoptr (GOptionContext) context = make_context (intent, &given);
 
@@ -542,6 +586,7 @@ cli_options_free (CliOptions *options)
   g_free (options->model);
   g_free (options->device);
   g_free (options->sampler);
+  g_free (options->schedule);
   g_free (options->recipe_model);
   g_free (options);
 }

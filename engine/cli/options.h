@@ -17,11 +17,10 @@ typedef struct
   gboolean      invert_mask;
 
   gchar        *prompt, *negative_prompt;
-  gchar        *model, *device, *sampler;
+  gchar        *model, *device, *sampler, *schedule;
   gchar        *recipe_model;   /* name of the model that the recipe was made with */
-  gdouble       strength, guidance, eta;
+  gdouble       strength, guidance, eta, s_noise;
   gint          steps, width, height;
-  gboolean      karras;
   PalRandomKind random;
   guint64       seed;           /* of the first variant */
   gint          n_variants;

@@ -184,7 +184,8 @@ make_request (const Job *job,
     .width = job->source ? job->rect.width : o->width,
     .height = job->source ? job->rect.height : o->height,
     .strength = o->strength, .steps = o->steps, .guidance = o->guidance, .eta = o->eta,
-    .sampler = o->sampler, .karras = o->karras, .seed = seed, .random = o->random,
+    .s_noise = o->s_noise, .sampler = o->sampler, .schedule = o->schedule, .seed = seed,
+    .random = o->random,
   };
 }
 

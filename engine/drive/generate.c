@@ -148,19 +148,16 @@ add_pass (Run      *run,
           GError  **error)
 {
   const PalRequest *r       = &run->request;
-  const PalSampler *sampler = pal_sampler_find (r->sampler, error);
   Pass             *pass    = &run->passes[run->n_passes++];
-  PalScheduleConfig config;
+  PalSamplingSetup  setup   = { .steps = r->steps, .strength = strength, .eta = r->eta,
+                                .s_noise = r->s_noise };
 
-  pal_schedule_config_copy (&config, pal_model_schedule (run->model));
-  config.karras |= r->karras;
-
+  setup.sampler  = pal_sampler_find (r->sampler, error);
   pass->strength = strength;
-  pass->sampling = sampler ? pal_sampling_new (sampler, &config, r->steps, strength, r->eta, error)
-                           : NULL;
+  if (setup.sampler && pal_schedule_find (r->schedule, &setup.schedule, error))
+    pass->sampling = pal_sampling_new (&setup, pal_model_schedule (run->model), error);
   pass->canvas   = pal_canvas_plan (run->info, run->traits, pal_model_vae (run->model)->factor,
                                     r->width, r->height, whole);
-  pal_schedule_config_clear (&config);
 
   if (pass->sampling)
     run->tracker.n_calls += pal_sampling_n_calls (pass->sampling);

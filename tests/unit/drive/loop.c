@@ -77,7 +77,10 @@ new_sampling (gdouble strength)
   PalSampling        *s;
 
   g_assert_true (pal_schedule_config_read (json, &config, NULL));
-  s = pal_sampling_new (pal_sampler_find ("ddim", NULL), &config, STEPS, strength, 0.0, NULL);
+  s = pal_sampling_new (&(PalSamplingSetup) {
+                          .sampler = pal_sampler_find ("ddim", NULL), .steps = STEPS,
+                          .strength = strength
+                        }, &config, NULL);
   g_assert_nonnull (s);
   pal_schedule_config_clear (&config);
 

@@ -123,8 +123,11 @@ new_sampling (const Setup *setup)
   g_assert_true (pal_schedule_config_read (json, &config, &error));
   config.clip_sample = FALSE;
 
-  sampling = pal_sampling_new (pal_sampler_find (setup->sampler, NULL), &config, setup->steps,
-                               setup->strength, setup->eta, &error);
+  sampling = pal_sampling_new (&(PalSamplingSetup) {
+                                 .sampler = pal_sampler_find (setup->sampler, NULL),
+                                 .steps = setup->steps, .strength = setup->strength,
+                                 .eta = setup->eta
+                               }, &config, &error);
   g_assert_no_error (error);
   pal_schedule_config_clear (&config);
 
