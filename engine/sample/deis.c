@@ -7,8 +7,8 @@
  * Apache-2.0.
  * Easy to get wrong, guarded by tests/unit/sample: the reference's class stops at the
  * least trained noise instead of 0, which is done here only for a model whose file names
- * it; near sigma 1 of a flow the float32 noise estimate is scaled by rho, so that rho is
- * held at 999. */
+ * it; from sigma 1 of a flow rho is far too large for the float32 noise estimate, and the
+ * step, which is of first order, is written without it. */
 
 #include "sample/solver.h"
 
@@ -22,7 +22,7 @@ prepare_deis (PalSampling  *s,
               GError      **error)
 {
   static const gchar *const types[] = { "logrho", "midpoint", "heun", "bh1", "bh2", NULL };
-  PalMultistep kind = { .respaced_end = TRUE, .flow_from_below = TRUE, .flow_top = 0.999 };
+  PalMultistep kind = { .respaced_end = TRUE, .flow_from_below = TRUE };
   gint         type = 0;
 
   kind.stops_noisy = g_strcmp0 (s->config.class_name, pal_sampler_deis.classes[0]) == 0;
@@ -86,6 +86,21 @@ weight_of (const PalSampling *s,
                         factors[2] * (ratio * ((h - 2.0) * h + 2.0) - 2.0));
 }
 
+/* The clean image and the noise, mixed anew. */
+static void
+step_first (const PalSampling *s,
+            PalLevel           from,
+            PalLevel           to,
+            const gfloat      *output,
+            gfloat            *x,
+            gsize              n)
+{
+  PalMix clean = pal_mix_clean (s, from), dirt = pal_mix_noise (s, from);
+
+  pal_mix ((PalMix) { to.alpha * clean.x + to.sigma * dirt.x,
+                      to.alpha * clean.output + to.sigma * dirt.output }, x, output, x, n);
+}
+
 static void
 step_deis (PalSampling  *s,
            gint          call,
@@ -101,6 +116,12 @@ step_deis (PalSampling  *s,
   gdouble  weights[MAX_ORDER];
 
   pal_mix (pal_mix_noise (s, from), x, output, dirt, n);
+  if (order == 1)
+    {
+      step_first (s, from, to, output, x, n);
+      return;
+    }
+
   for (gint k = 0; k < order; k++)
     weights[k] = weight_of (s, entry, order, k);
 

@@ -144,7 +144,7 @@ prepare_euler_a (PalSampling  *s,
                  GError      **error)
 {
   /* The reference's class has no respacing and passes over such fields. */
-  if (s->schedule == s->config.schedule && s->space != PAL_SPACE_FLOW &&
+  if (! s->asked && s->space != PAL_SPACE_FLOW &&
       g_strcmp0 (s->config.class_name, pal_sampler_euler_a.classes[0]) == 0)
     s->schedule = NULL;
 

@@ -46,14 +46,13 @@ fill_own_flow (PalSampling         *s,
 
 /* The schedule that a flow-matching model comes with, from another class. */
 static gboolean
-fill_model_flow (PalSampling         *s,
-                 const PalMultistep  *kind,
-                 GError             **error)
+fill_model_flow (PalSampling  *s,
+                 GError      **error)
 {
   if (! pal_flow_fill (s, error))
     return FALSE;
 
-  s->sigmas[0] = MIN (s->sigmas[0], kind->flow_top > 0.0 ? kind->flow_top : MOST_FLOW_SIGMA);
+  s->sigmas[0] = MIN (s->sigmas[0], MOST_FLOW_SIGMA);
 
   return TRUE;
 }
@@ -92,7 +91,7 @@ pal_multistep_fill (PalSampling         *s,
       return fill_own_flow (s, kind, error);
     }
   if (s->space == PAL_SPACE_FLOW)
-    return fill_model_flow (s, kind, error);
+    return fill_model_flow (s, error);
 
   pal_timesteps_fill_multistep (s, last);
   if (! pal_sigmas_fill (s, TRUE, error) || ! pal_final_sigma (s, &end, error))

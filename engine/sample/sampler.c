@@ -198,7 +198,8 @@ pal_sampling_new (const PalSamplingSetup   *setup,
 
   s = g_new0 (PalSampling, 1);
   s->sampler  = sampler;
-  s->schedule = setup->schedule ? setup->schedule : config->schedule;
+  s->asked    = setup->schedule != NULL;
+  s->schedule = s->asked ? setup->schedule : config->schedule;
   s->steps    = setup->steps;
   s->eta      = setup->eta > 0.0 ? setup->eta : sampler->info.eta;
   s->s_noise  = setup->s_noise > 0.0 ? setup->s_noise : 1.0;

@@ -35,6 +35,7 @@ struct _PalSampling
   const PalSampler *sampler;
   PalScheduleConfig config;
   gdouble           eta, s_noise;
+  gboolean          asked;    /* the schedule is the request's, not the file's */
   gint              steps;
   gint              begin;    /* entry of the schedule at which the walk starts */
   PalSpace          space;
@@ -118,7 +119,6 @@ typedef struct
   gboolean respaced_end;      /* "sigma_min" is the last of the respaced sigmas */
   gboolean flow_from_below;   /* flow sigmas are counted from the clean end */
   gboolean stops_noisy;       /* ends at the least trained sigma, whatever the file says */
-  gdouble  flow_top;          /* the flow sigma that stands for 1, where log SNR has no value */
 } PalMultistep;
 
 gboolean pal_multistep_fill  (PalSampling *s, const PalMultistep *kind, gint last, GError **error);
