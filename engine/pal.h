@@ -70,6 +70,7 @@ typedef struct
   gdouble  guidance;
   gdouble  fill_strength, restyle_strength;
   gchar   *sampler;           /* id, see pal_sampler_list () */
+  const gchar *prompt_rules;  /* how prompts are written, in English, to be translated */
 
   /* What a small model knows; NULL for one with an open vocabulary. */
   gchar  **vocabulary;

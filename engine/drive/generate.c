@@ -16,6 +16,7 @@
 #include "drive/codec.h"
 #include "drive/progress.h"
 #include "drive/request.h"
+#include "family/script.h"
 
 /* Selected less than this is not: a feather's far end is no place to paint. */
 #define LEAST_MASK (1.0f / 64.0f)
@@ -39,7 +40,8 @@ typedef struct
   const PalModelTraits *traits;
   PalRequest            request;        /* resolved */
   PalRandom            *random;
-  PalCondition          cond, uncond;
+  PalScript            *script;         /* of the prompt */
+  PalScript            *against;        /* of the negative one; NULL without guidance */
   PalRecall            *recall;         /* NULL: the denoiser draws alone */
   Pass                  passes[2];
   guint                 n_passes;
@@ -57,8 +59,8 @@ run_clear (Run *run)
   for (guint i = 0; i < G_N_ELEMENTS (run->passes); i++)
     g_clear_pointer (&run->passes[i].sampling, pal_sampling_free);
   g_clear_pointer (&run->random, pal_random_free);
-  pal_condition_clear (&run->cond);
-  pal_condition_clear (&run->uncond);
+  g_clear_pointer (&run->script, pal_script_free);
+  g_clear_pointer (&run->against, pal_script_free);
   g_clear_pointer (&run->recall, pal_recall_free);
   g_clear_pointer (&run->note, g_free);
 }
@@ -195,28 +197,44 @@ read_prompts (Run     *run,
               GError **error)
 {
   const PalRequest            *r       = &run->request;
-  g_autoptr (PalPromptReading) reading = pal_model_info_read_prompt (run->info, r->intent,
-                                                                     r->prompt);
-  const gchar                 *prompt  = reading ? reading->prompt : r->prompt;
-  gchar                       *note    = reading ? pal_prompt_reading_note (reading, r->intent)
-                                                 : NULL;
-  gchar                       *cut     = NULL;
+  g_autofree gchar            *chosen  = pal_prompt_choose (r->prompt, r->seed, error);
+  g_autofree gchar            *against = NULL;
+  g_autoptr (PalPromptReading) reading = NULL;
+  const gchar                 *prompt;
+  gchar                       *note, *cut = NULL;
 
+  if (chosen)
+    against = pal_prompt_choose (r->negative_prompt, r->seed, error);
+  if (! against)
+    return FALSE;
+
+  reading = pal_model_info_read_prompt (run->info, r->intent, chosen);
+  prompt  = reading ? reading->prompt : chosen;
+  note    = reading ? pal_prompt_reading_note (reading, r->intent) : NULL;
   if (note)
     add_note (run, note);
 
   pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
   if (r->intent != PAL_RESTYLE)
     run->recall = pal_recall_new (run->model, prompt, r->seed);
-  if (! pal_model_condition (run->model, prompt, &run->cond, &cut, run->cancellable, error))
+  run->script = pal_script_new (run->model, prompt, (guint) r->steps, &cut, run->cancellable,
+                                error);
+  if (! run->script)
     return FALSE;
 
   if (cut)
     add_note (run, cut);
 
-  return r->guidance <= 1.0 ||
-         pal_model_condition (run->model, r->negative_prompt, &run->uncond, NULL, run->cancellable,
-                              error);
+  if (r->guidance > 1.0)
+    {
+      run->against = pal_script_new (run->model, against, (guint) r->steps, NULL,
+                                     run->cancellable, error);
+      if (! run->against)
+        return FALSE;
+    }
+  pal_script_align (run->script, run->against);
+
+  return TRUE;
 }
 
 /* 1 where the canvas is to change; NULL when it is so everywhere. */
@@ -356,6 +374,21 @@ prepare_inputs (Run             *run,
   return inputs->mask != NULL || out_of_memory (error);
 }
 
+/* The prompts of a call of the current pass. */
+static void
+tell_step (gpointer             data,
+           gint                 call,
+           const PalCondition **cond,
+           const PalCondition **uncond)
+{
+  const Run *run  = data;
+  guint      step = pal_sampling_step_of (run->current->sampling, call);
+
+  *cond = pal_script_at (run->script, step);
+  if (run->against)
+    *uncond = pal_script_at (run->against, step);
+}
+
 static PalImage *
 denoise_and_decode (Run           *run,
                     const Pass    *pass,
@@ -379,8 +412,10 @@ denoise_and_decode (Run           *run,
   d = (PalDiffusion) {
     .width        = width,
     .height       = height,
-    .cond         = &run->cond,
-    .uncond       = run->uncond.states ? &run->uncond : NULL,
+    .cond         = pal_script_at (run->script, 0),
+    .uncond       = run->against ? pal_script_at (run->against, 0) : NULL,
+    .tell         = tell_step,
+    .tell_data    = run,
     .guidance     = run->request.guidance,
     .image        = inputs->image,
     .pure_noise   = inputs->pure_noise,

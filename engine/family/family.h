@@ -52,6 +52,7 @@ struct _PalFamily
   gint         steps;
   gdouble      guidance, fill_strength, restyle_strength;
   const gchar *sampler;
+  PalAys       ays;                               /* whose tuned noise levels fit */
 };
 
 extern const PalFamily pal_family_sd1, pal_family_sd2, pal_family_small;

@@ -4,6 +4,7 @@
 #include "family/family.h"
 
 #include "base/dtype.h"
+#include "family/script.h"
 #include "text/known-words.h"
 
 /* Folders deeper than this are not searched: a cache of downloaded models keeps its
@@ -53,6 +54,7 @@ pal_info_new (const PalParts *parts, GError **error)
   info->title = g_path_get_basename (parts->path);
   info->family = g_strdup (family->id);
   info->family_title = g_strdup (family->title);
+  info->prompt_rules = pal_prompt_rules (family->id);
   precision = pal_weights_precision (parts->weights[PAL_PART_DENOISER]);
   info->precision = g_strdup (pal_dtype_name (precision));
   info->inpainting = parts->takes_mask;

@@ -331,6 +331,12 @@ run (PalModel *model, const Key *key, const PalBinding *bindings, gsize n_bindin
   return program && pal_program_run (program, bindings, n_bindings, cancellable, error);
 }
 
+const PalClipTokenizer *
+pal_model_tokenizer (PalModel *model)
+{
+  return model->parts->tokenizer;
+}
+
 gsize
 pal_model_tokenize (PalModel *model, const gchar *prompt, gint32 *ids)
 {

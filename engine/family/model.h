@@ -60,6 +60,7 @@ gboolean pal_model_condition (PalModel *model, const gchar *prompt, PalCondition
  * ids and returns how many tokens it cut off. ids: [tokens], tokens at most
  * pal_model_clip ()->positions; states: [tokens, width]. */
 const PalClipConfig *pal_model_clip (PalModel *model);
+const PalClipTokenizer *pal_model_tokenizer (PalModel *model);
 gsize    pal_model_tokenize  (PalModel *model, const gchar *prompt, gint32 *ids);
 gboolean pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
                                GCancellable *cancellable, GError **error);

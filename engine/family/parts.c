@@ -317,6 +317,7 @@ pal_parts_open (const gchar *path, GError **error)
     return NULL;
 
   parts->family = pal_family_find (parts);
+  parts->schedule.ays = parts->family->ays;
   return g_steal_pointer (&parts);
 }
 

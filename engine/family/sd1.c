@@ -41,6 +41,7 @@ const PalFamily pal_family_sd1 = {
   .fill_strength = 1.0,
   .restyle_strength = 0.6,
   .sampler = "dpmpp-2m",
+  .ays = PAL_AYS_SD1,
 };
 
 const PalFamily pal_family_sd2 = {

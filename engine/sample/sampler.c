@@ -257,6 +257,13 @@ pal_sampling_n_calls (const PalSampling *s)
   return (gint) s->n_timesteps - s->begin;
 }
 
+guint
+pal_sampling_step_of (const PalSampling *s,
+                      gint               call)
+{
+  return (guint) MIN ((s->begin + call) / s->sampler->order, s->steps - 1);
+}
+
 static void
 add_noise (PalLevel      level,
            const gfloat *image,

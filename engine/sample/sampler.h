@@ -40,6 +40,9 @@ const gdouble *pal_sampling_sigmas     (const PalSampling *sampling, gsize *n);
  * walk will make. */
 gint           pal_sampling_n_calls    (const PalSampling *sampling);
 
+/* The user's step that a call belongs to, counted over the whole schedule. */
+guint          pal_sampling_step_of    (const PalSampling *sampling, gint call);
+
 /* x = starting latents, n values: noise alone (times the initial sigma) when image
  * is NULL, else the image noised to where the walk starts. */
 void           pal_sampling_start      (const PalSampling *sampling, const gfloat *image,

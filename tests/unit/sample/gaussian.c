@@ -336,7 +336,7 @@ test_stochastic (void)
         }
 }
 
-/* Other noise levels, the same end. */
+/* Other noise levels, the same end; Euler, the first, is of first order. */
 static void
 test_schedules (void)
 {
@@ -359,7 +359,7 @@ test_schedules (void)
       error = run (&setup).error;
       g_test_message ("%s, %s%s: off by %.2e", setup.sampler, setup.schedule,
                       flow ? ", flow" : "", error);
-      g_assert_cmpfloat (error, <, 0.12);
+      g_assert_cmpfloat (error, <, i / n % G_N_ELEMENTS (samplers) == 0 ? 0.2 : 0.1);
     }
 }
 
