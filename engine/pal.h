@@ -184,6 +184,8 @@ typedef struct
   gdouble         s_noise;    /* 0 .. 2, scale of that noise; 0 = 1 */
   const gchar    *sampler;    /* id; NULL = default */
   const gchar    *schedule;   /* id; NULL = "automatic" */
+  gint            clip_skip;  /* the text encoder's layer that is used, counted from its end: 1 =
+                               * last; 0 = the model's own */
   guint64         seed;
   PalRandomKind   random;
 } PalRequest;
@@ -254,7 +256,7 @@ typedef struct
   PalIntent     intent;
   gchar        *prompt, *negative_prompt, *sampler, *schedule, *model;
   gdouble       strength, guidance, eta, s_noise;
-  gint          steps, width, height;
+  gint          steps, width, height, clip_skip;
   guint64       seed;
   PalRandomKind random;
 } PalRecipe;

@@ -102,6 +102,9 @@ static const Argument arguments[] = {
   { "s-noise", ARGUMENT_DOUBLE, ALL, 0, 2, 0, NULL, NULL,
     N_("Noise sc_ale"), N_("Scale of that noise (s_noise), for the samplers that take it; 0 "
                            "leaves it as it is") },
+  { "clip-skip", ARGUMENT_INT, ALL, 0, 100, 0, NULL, NULL,
+    N_("Clip s_kip"), N_("Layer of the text encoder to use, counted from its end: 1 is the last; "
+                         "0 takes the model's own") },
   { "seed", ARGUMENT_INT, ALL, -1, G_MAXINT, -1, NULL, NULL,
     N_("See_d"), N_("The same seed and settings give the same picture; -1 draws one") },
   { "random", ARGUMENT_CHOICE, ALL, 0, 0, 0, random_choice, "torch",
@@ -182,6 +185,7 @@ pal_settings_read (PalSettings *settings, PalIntent intent, GimpProcedureConfig 
                 "schedule", &settings->schedule,
                 "eta", &settings->eta,
                 "s-noise", &settings->s_noise,
+                "clip-skip", &settings->clip_skip,
                 "seed", &settings->seed,
                 "count", &settings->count,
                 "model", &settings->model,

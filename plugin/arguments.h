@@ -24,7 +24,7 @@ typedef struct
   gchar        *schedule;       /* id */
   gchar        *model, *device;
   gdouble       strength, guidance, eta, s_noise;
-  gint          steps, seed, count;
+  gint          steps, seed, count, clip_skip;
   PalRandomKind random;
   PalRegion     region;
 } PalSettings;

@@ -106,6 +106,7 @@ make_request (PalRun *run, const PalSettings *settings, const PalCapture *captur
   request.guidance        = settings->guidance;
   request.eta             = settings->eta;
   request.s_noise         = settings->s_noise;
+  request.clip_skip       = settings->clip_skip;
   request.sampler         = settings->sampler;
   request.schedule        = settings->schedule;
   request.random          = settings->random;

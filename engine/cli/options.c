@@ -17,7 +17,7 @@ typedef struct
   gchar   *seed, *random, *size, *from;
   gboolean invert, json, quiet, progress;
   gdouble  strength, guidance, eta, s_noise;
-  gint     steps, variants;
+  gint     steps, variants, clip_skip;
 } Given;
 
 static const struct
@@ -163,6 +163,8 @@ add_sampling (GOptionContext *context,
       N_("Share of fresh noise at each step, 0 to 1, for the samplers that take it"), N_("N") },
     { "s-noise", 0, 0, NUMBER, &given->s_noise,
       N_("Scale of that noise, 0 to 2, for the samplers that take it"), N_("N") },
+    { "clip-skip", 0, 0, INTEGER, &given->clip_skip,
+      N_("Layer of the text encoder to use, counted from its end: 1 is the last"), N_("N") },
     { "seed", 0, 0, STRING, &given->seed,
       N_("Number that fixes the noise, 0 to 2^64 - 1; random if not given"), N_("N") },
     { "random", 0, 0, STRING, &given->random,
@@ -259,6 +261,7 @@ apply_recipe (CliOptions  *options,
   options->guidance        = recipe->guidance;
   options->eta             = recipe->eta;
   options->steps           = recipe->steps;
+  options->clip_skip       = recipe->clip_skip;
   options->width           = recipe->width;
   options->height          = recipe->height;
   options->s_noise         = recipe->s_noise;
@@ -477,6 +480,7 @@ merge (CliOptions *options,
       ! take_number ("eta", given->eta, 0.0, 1.0, &options->eta, error) ||
       ! take_number ("s-noise", given->s_noise, 0.0, 2.0, &options->s_noise, error) ||
       ! take_integer ("steps", given->steps, 1000, &options->steps, error) ||
+      ! take_integer ("clip-skip", given->clip_skip, 100, &options->clip_skip, error) ||
       ! take_integer ("variants", given->variants, 1000, &options->n_variants, error) ||
       ! take_sampler (options, given, error) || ! take_schedule (options, given, error) ||
       ! take_random (options, given, error) ||
@@ -522,7 +526,7 @@ cli_options_parse (PalIntent intent,
   g_autoptr (CliOptions)     options = g_new0 (CliOptions, 1);
   g_auto (Given)             given   = { .strength = NO_NUMBER, .guidance = NO_NUMBER,
                                          .eta = NO_NUMBER, .s_noise = NO_NUMBER, .steps = G_MININT,
-                                         .variants = G_MININT };
+                                         .variants = G_MININT, .clip_skip = G_MININT };
   g_autoptr (GOptionContext) context = make_context (intent, &given);
 
   options->intent = intent;

@@ -20,7 +20,7 @@ typedef struct
   gchar        *model, *device, *sampler, *schedule;
   gchar        *recipe_model;   /* name of the model that the recipe was made with */
   gdouble       strength, guidance, eta, s_noise;
-  gint          steps, width, height;
+  gint          steps, width, height, clip_skip;
   PalRandomKind random;
   guint64       seed;           /* of the first variant */
   gint          n_variants;

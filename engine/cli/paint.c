@@ -184,7 +184,8 @@ make_request (const Job *job,
     .width = job->source ? job->rect.width : o->width,
     .height = job->source ? job->rect.height : o->height,
     .strength = o->strength, .steps = o->steps, .guidance = o->guidance, .eta = o->eta,
-    .s_noise = o->s_noise, .sampler = o->sampler, .schedule = o->schedule, .seed = seed,
+    .s_noise = o->s_noise, .sampler = o->sampler, .schedule = o->schedule,
+    .clip_skip = o->clip_skip, .seed = seed,
     .random = o->random,
   };
 }

@@ -200,6 +200,7 @@ read_prompts (Run     *run,
   g_autofree gchar            *chosen  = pal_prompt_choose (r->prompt, r->seed, error);
   g_autofree gchar            *against = NULL;
   g_autoptr (PalPromptReading) reading = NULL;
+  PalScriptSetup               setup   = { NULL, (guint) r->steps, r->clip_skip };
   const gchar                 *prompt;
   gchar                       *note, *cut = NULL;
 
@@ -217,8 +218,8 @@ read_prompts (Run     *run,
   pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
   if (r->intent != PAL_RESTYLE)
     run->recall = pal_recall_new (run->model, prompt, r->seed);
-  run->script = pal_script_new (run->model, prompt, (guint) r->steps, &cut, run->cancellable,
-                                error);
+  setup.text  = prompt;
+  run->script = pal_script_new (run->model, &setup, &cut, run->cancellable, error);
   if (! run->script)
     return FALSE;
 
@@ -227,8 +228,8 @@ read_prompts (Run     *run,
 
   if (r->guidance > 1.0)
     {
-      run->against = pal_script_new (run->model, against, (guint) r->steps, NULL,
-                                     run->cancellable, error);
+      setup.text   = against;
+      run->against = pal_script_new (run->model, &setup, NULL, run->cancellable, error);
       if (! run->against)
         return FALSE;
     }

@@ -155,6 +155,8 @@ append_settings (GString            *text,
     append_number (text, "Eta", request->eta);
   if (request->s_noise > 0)
     append_number (text, "Sigma noise", request->s_noise);
+  if (request->clip_skip > 0)
+    append_number (text, "Clip skip", request->clip_skip);
   append_text (text, "RNG", randoms[request->random]);
   append_text (text, "Intent", intents[request->intent]);
   append_text (text, "Version", "Palimpsest " PAL_VERSION);
@@ -282,6 +284,13 @@ read_s_noise (PalRecipe   *recipe,
 }
 
 static gboolean
+read_clip_skip (PalRecipe   *recipe,
+                const gchar *value)
+{
+  return read_int (value, 1, 100, &recipe->clip_skip);
+}
+
+static gboolean
 read_seed (PalRecipe   *recipe,
            const gchar *value)
 {
@@ -347,6 +356,7 @@ static const struct
   { "Denoising strength", read_strength },
   { "Eta",                read_eta },
   { "Sigma noise",        read_s_noise },
+  { "Clip skip",          read_clip_skip },
   { "RNG",                read_random },
   { "Intent",             read_intent },
 };

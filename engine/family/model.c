@@ -21,6 +21,7 @@ typedef struct
 {
   Call   call;
   gint64 batch, height, width, tokens;
+  gint   skip;                /* layers left out, to read text */
 } Key;
 
 typedef struct
@@ -45,7 +46,10 @@ record_text (PalTape *t, const PalParts *p, const Key *key)
 {
   PalTensor *ids = pal_input (t, "ids", PAL_I32, PAL_SHAPE (key->batch, key->tokens));
 
-  pal_output (t, "out", pal_clip (t, &p->clip, ids));
+  PalClipConfig clip = p->clip;
+
+  clip.layers -= key->skip;
+  pal_output (t, "out", pal_clip (t, &clip, ids));
 }
 
 static void
@@ -280,7 +284,7 @@ static gboolean
 key_equal (const Key *a, const Key *b)
 {
   return a->call == b->call && a->batch == b->batch && a->height == b->height &&
-         a->width == b->width && a->tokens == b->tokens;
+         a->width == b->width && a->tokens == b->tokens && a->skip == b->skip;
 }
 
 /* The program for a key, from the cache or recorded now; owned by the model. */
@@ -348,10 +352,18 @@ gboolean
 pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
                       GCancellable *cancellable, GError **error)
 {
-  Key key = { .call = CALL_TEXT, .batch = 1, .tokens = tokens };
+  return pal_model_encode_skipping (model, ids, tokens, 0, states, cancellable, error);
+}
+
+gboolean
+pal_model_encode_skipping (PalModel *model, const gint32 *ids, gint64 tokens, gint skip,
+                           gfloat *states, GCancellable *cancellable, GError **error)
+{
+  Key key = { .call = CALL_TEXT, .batch = 1, .tokens = tokens, .skip = skip };
   gsize n = (gsize) (tokens * model->parts->clip.width);
 
   g_return_val_if_fail (tokens >= 1 && tokens <= model->parts->clip.positions, FALSE);
+  g_return_val_if_fail (skip >= 0 && skip < model->parts->clip.layers, FALSE);
 
   for (gint64 i = 0; i < tokens; i++)
     if (ids[i] < 0 || ids[i] >= model->parts->clip.vocab)

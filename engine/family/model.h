@@ -65,6 +65,10 @@ gsize    pal_model_tokenize  (PalModel *model, const gchar *prompt, gint32 *ids)
 gboolean pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
                                GCancellable *cancellable, GError **error);
 
+/* The same without the encoder's last skip layers; skip below its number of layers. */
+gboolean pal_model_encode_skipping (PalModel *model, const gint32 *ids, gint64 tokens, gint skip,
+                                    gfloat *states, GCancellable *cancellable, GError **error);
+
 /* image: [height, width, 3] in [-1, 1], sides multiples of the codec's factor
  * → mean: [h, w, L], unscaled; logvar: the same, clamped to [-30, 20], or NULL (Tiny
  * and DC give none: filled with -30). */

@@ -83,9 +83,24 @@ pal_prompt_choose (const gchar *prompt, guint64 seed, GError **error)
   return pal_prompt_expand (prompt ? prompt : "", seed, read_wildcard, NULL, error);
 }
 
+static gboolean
+check_skip (PalModel *model, gint clip_skip, GError **error)
+{
+  gboolean parts = rules_of (pal_model_info (model)->family)->parts;
+  gint most = parts ? pal_model_clip (model)->layers : 1;
+
+  if (clip_skip <= most)
+    return TRUE;
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_ARGUMENT,
+               "clip skip is %d; for this model's text encoder it must be from 1 to %d", clip_skip,
+               most);
+  return FALSE;
+}
+
 /* parts: those of one step. */
 static gboolean
-condition_of_parts (PalModel *model, const GPtrArray *parts, PalCondition *out,
+condition_of_parts (PalModel *model, const GPtrArray *parts, gint skip, PalCondition *out,
                     GCancellable *cancellable, GError **error)
 {
   const PalClipConfig *clip = pal_model_clip (model);
@@ -99,8 +114,9 @@ condition_of_parts (PalModel *model, const GPtrArray *parts, PalCondition *out,
   out->states = g_new (gfloat, chunks->n * one);
 
   for (gsize c = 0; c < chunks->n; c++)
-    if (! pal_model_encode_ids (model, chunks->ids + c * chunks->length, (gint64) chunks->length,
-                                out->states + c * one, cancellable, error))
+    if (! pal_model_encode_skipping (model, chunks->ids + c * chunks->length,
+                                     (gint64) chunks->length, skip, out->states + c * one,
+                                     cancellable, error))
       {
         pal_condition_clear (out);
         return FALSE;
@@ -130,10 +146,11 @@ same_parts (const GPtrArray *a, const GPtrArray *b)
 
 /* One condition for each different set of parts. */
 static gboolean
-read_steps (PalModel *model, const gchar *prompt, PalScript *script, GCancellable *cancellable,
-            GError **error)
+read_steps (PalModel *model, const PalScriptSetup *setup, PalScript *script,
+            GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GPtrArray) parts = pal_prompt_parse (prompt, script->n_steps);
+  g_autoptr (GPtrArray) parts = pal_prompt_parse (setup->text, setup->n_steps);
+  gint skip = MAX (setup->clip_skip - 1, 0);
   g_autoptr (GPtrArray) known = g_ptr_array_new_with_free_func ((GDestroyNotify)
                                                                 g_ptr_array_unref);
 
@@ -149,7 +166,7 @@ read_steps (PalModel *model, const gchar *prompt, PalScript *script, GCancellabl
       if (i < known->len)
         continue;
 
-      if (! condition_of_parts (model, here, &condition, cancellable, error))
+      if (! condition_of_parts (model, here, skip, &condition, cancellable, error))
         return FALSE;
       g_array_append_val (script->conditions, condition);
       g_ptr_array_add (known, g_steal_pointer (&here));
@@ -165,24 +182,26 @@ clear_condition (gpointer data)
 }
 
 PalScript *
-pal_script_new (PalModel *model, const gchar *prompt, guint n_steps, gchar **note,
+pal_script_new (PalModel *model, const PalScriptSetup *setup, gchar **note,
                 GCancellable *cancellable, GError **error)
 {
   g_autoptr (PalScript) script = g_new0 (PalScript, 1);
   PalCondition condition;
 
-  g_return_val_if_fail (n_steps > 0, NULL);
+  g_return_val_if_fail (setup->n_steps > 0, NULL);
 
   script->conditions = g_array_new (FALSE, FALSE, sizeof (PalCondition));
   g_array_set_clear_func (script->conditions, clear_condition);
-  script->n_steps = n_steps;
-  script->of_step = g_new0 (guint, n_steps);
+  script->n_steps = setup->n_steps;
+  script->of_step = g_new0 (guint, setup->n_steps);
 
+  if (! check_skip (model, setup->clip_skip, error))
+    return NULL;
   if (rules_of (pal_model_info (model)->family)->parts)
-    return read_steps (model, prompt, script, cancellable, error) ? g_steal_pointer (&script)
-                                                                  : NULL;
+    return read_steps (model, setup, script, cancellable, error) ? g_steal_pointer (&script)
+                                                                 : NULL;
 
-  if (! pal_model_condition (model, prompt, &condition, note, cancellable, error))
+  if (! pal_model_condition (model, setup->text, &condition, note, cancellable, error))
     return NULL;
   g_array_append_val (script->conditions, condition);
   return g_steal_pointer (&script);

@@ -16,9 +16,15 @@ const gchar *pal_prompt_rules (const gchar *family);
  * the folder "palimpsest/wildcards" of the user's data. */
 gchar       *pal_prompt_choose (const gchar *prompt, guint64 seed, GError **error);
 
-/* prompt: chosen; n_steps: of the whole schedule, whatever part of it is walked. note: as of
- * pal_model_condition (). */
-PalScript   *pal_script_new    (PalModel *model, const gchar *prompt, guint n_steps, gchar **note,
+typedef struct
+{
+  const gchar *text;          /* chosen */
+  guint        n_steps;       /* of the whole schedule, whatever part of it is walked */
+  gint         clip_skip;     /* see PalRequest */
+} PalScriptSetup;
+
+/* note: as of pal_model_condition (). ARGUMENT when clip_skip leaves nothing. */
+PalScript   *pal_script_new    (PalModel *model, const PalScriptSetup *setup, gchar **note,
                                 GCancellable *cancellable, GError **error);
 void         pal_script_free   (PalScript *script);
 

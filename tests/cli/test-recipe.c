@@ -27,7 +27,7 @@ test_written (void)
   const PalRequest request = {
     .intent = PAL_RESTYLE, .prompt = "a cat,\nsitting", .negative_prompt = "blurry", .steps = 12,
     .guidance = 3.25, .strength = 0.4, .seed = 18446744073709551615u, .sampler = "euler-a",
-    .schedule = "sgm-uniform", .s_noise = 1.05
+    .schedule = "sgm-uniform", .s_noise = 1.05, .clip_skip = 2
   };
   g_autofree gchar *text = pal_recipe_format (&request, &model, 640, 480);
 
@@ -35,7 +35,7 @@ test_written (void)
                    "a cat,\nsitting\nNegative prompt: blurry\n"
                    "Steps: 12, Sampler: Euler a, Schedule type: SGM Uniform, CFG scale: 3.25, "
                    "Seed: 18446744073709551615, Size: 640x480, Model: sd15, "
-                   "Denoising strength: 0.4, Sigma noise: 1.05, RNG: CPU, Intent: restyle, "
+                   "Denoising strength: 0.4, Sigma noise: 1.05, Clip skip: 2, RNG: CPU, Intent: restyle, "
                    "Version: Palimpsest " PAL_VERSION);
 }
 
@@ -145,6 +145,7 @@ test_foreign (void)
   g_assert_cmpstr (rich->model, ==, "v1-5");
   g_assert_cmpfloat (rich->strength, ==, 0.75);
   g_assert_cmpint ((gint) rich->random, ==, PAL_RANDOM_PHILOX);
+  g_assert_cmpint (rich->clip_skip, ==, 2);
   g_assert_cmpint ((gint) rich->intent, ==, PAL_RESTYLE);
 
   g_assert_cmpstr (none->prompt, ==, "");

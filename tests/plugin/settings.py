@@ -6,7 +6,7 @@ import pathlib
 from gimptest import (FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH, Gimp, add_layer, call,
                       case, new_image, pixels, run, soft_selection)
 
-ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "schedule", "eta", "s-noise",
+ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "schedule", "eta", "s-noise", "clip-skip",
        "seed", "random", "count", "model", "device")
 EDITS = ("strength", "region")
 
@@ -86,7 +86,7 @@ def each_matters():
     plain = pixels(run(RESTYLE, image, layer, **base)[0])
     for change in ({"prompt": "other words"}, {"negative_prompt": "blue"}, {"strength": 0.5},
                    {"steps": 6}, {"guidance": 2.0}, {"sampler": "euler-a"}, {"eta": 1.0},
-                   {"seed": 6}, {"random": "philox"}):
+                   {"seed": 6}, {"random": "philox"}, {"clip_skip": 2}):
         changed = pixels(run(RESTYLE, image, layer, **{**base, **change})[0])
         assert changed != plain, f"{change} changes nothing"
     base["sampler"] = "dpmpp-2m"

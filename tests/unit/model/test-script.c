@@ -29,7 +29,8 @@ static PalScript *
 read_script (PalModel *model, const gchar *prompt, guint n_steps)
 {
   g_autoptr (GError) error = NULL;
-  PalScript *script = pal_script_new (model, prompt, n_steps, NULL, NULL, &error);
+  PalScript *script = pal_script_new (model, &(PalScriptSetup) { prompt, n_steps, 0 }, NULL, NULL,
+                                      &error);
 
   g_assert_no_error (error);
   return script;
@@ -161,6 +162,26 @@ test_align (void)
     g_assert_cmpfloat_with_epsilon ((gdouble) before[i], (gdouble) after[i], 1e-5);
 }
 
+/* 1 is the last layer, and there are no more than the encoder has. */
+static void
+test_clip_skip (void)
+{
+  g_autoptr (PalModel) model = open_model ();
+  gint layers = pal_model_clip (model)->layers;
+
+  for (gint skip = 0; skip <= layers + 1; skip++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (PalScript) script = pal_script_new (model, &(PalScriptSetup) { "cat", 1, skip },
+                                                     NULL, NULL, &error);
+
+      if (skip > layers)
+        g_assert_error (error, PAL_ERROR, PAL_ERROR_ARGUMENT);
+      else
+        g_assert_cmpint (says (model, pal_script_at (script, 0), "cat"), ==, skip < 2);
+    }
+}
+
 static void
 test_rules (void)
 {
@@ -180,6 +201,7 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/script/plain", test_plain);
   g_test_add_func ("/script/steps", test_steps);
   g_test_add_func ("/script/align", test_align);
+  g_test_add_func ("/script/clip-skip", test_clip_skip);
   g_test_add_func ("/script/rules", test_rules);
 
   return device_test_run ();
