@@ -290,8 +290,8 @@ const PalSampler pal_sampler_dpmpp_2m_sde = {
 };
 
 const PalSampler pal_sampler_dpmpp_2m_sde_heun = {
-  .info        = { "dpmpp-2m-sde-heun", "DPM++ 2M SDE Heun", .stochastic = TRUE, .takes_schedule = TRUE,
-                   .takes_eta = TRUE, .takes_s_noise = TRUE, .eta = 1.0 },
+  .info        = { "dpmpp-2m-sde-heun", "DPM++ 2M SDE Heun", .stochastic = TRUE,
+                   .takes_schedule = TRUE, .takes_eta = TRUE, .takes_s_noise = TRUE, .eta = 1.0 },
   .classes     = { NULL },
   .order       = 1,
   .spacing     = PAL_SPACING_LINSPACE,

@@ -328,7 +328,8 @@ pal_prompt_parse (const gchar *text,
 {
   gsize             n       = strlen (text);
   g_autofree gsize *partner = g_new (gsize, n + 1);
-  Reader            r       = { text, partner, n_steps, g_ptr_array_new_with_free_func (part_free) };
+  Reader            r       = { text, partner, n_steps,
+                                g_ptr_array_new_with_free_func (part_free) };
 
   find_partners (&r, n);
   read_text (&r, 0, n, (Scope) { 1.0, 0, n_steps, 1, 0 });

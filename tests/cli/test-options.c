@@ -45,7 +45,9 @@ test_all (void)
                                "m.png", "--invert-mask", "--strength", "0.5", "--steps", "7",
                                "--guidance", "2.5", "--sampler", "ddim", "--eta", "1", "--seed",
                                "18446744073709551615", "--random", "philox", "--variants", "3",
-                               "--schedule", "karras", "--s-noise", "1.1", "--clip-skip", "2", "--json", "-q", "-d", "cpu", "-M", "models/m"));
+                               "--schedule", "karras", "--s-noise", "1.1",
+                               "--clip-skip", "2", "--json", "-q", "-d", "cpu", "-M",
+                               "models/m"));
 
   g_assert_cmpstr (o->prompt, ==, "x");
   g_assert_cmpstr (o->negative_prompt, ==, "y");

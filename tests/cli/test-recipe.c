@@ -35,8 +35,8 @@ test_written (void)
                    "a cat,\nsitting\nNegative prompt: blurry\n"
                    "Steps: 12, Sampler: Euler a, Schedule type: SGM Uniform, CFG scale: 3.25, "
                    "Seed: 18446744073709551615, Size: 640x480, Model: sd15, "
-                   "Denoising strength: 0.4, Sigma noise: 1.05, Clip skip: 2, RNG: CPU, Intent: restyle, "
-                   "Version: Palimpsest " PAL_VERSION);
+                   "Denoising strength: 0.4, Sigma noise: 1.05, Clip skip: 2, RNG: CPU, "
+                   "Intent: restyle, Version: Palimpsest " PAL_VERSION);
 }
 
 /* What a request leaves to the model is written with the model's values. */

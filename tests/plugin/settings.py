@@ -6,8 +6,8 @@ import pathlib
 from gimptest import (FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH, Gimp, add_layer, call,
                       case, new_image, pixels, run, soft_selection)
 
-ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "schedule", "eta", "s-noise", "clip-skip",
-       "seed", "random", "count", "model", "device")
+ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "schedule", "eta",
+       "s-noise", "clip-skip", "seed", "random", "count", "model", "device")
 EDITS = ("strength", "region")
 
 

@@ -53,7 +53,8 @@ class Tokenizer:
     def word(self, word):
         pieces = [*word[:-1], word[-1] + "</w>"]
         while True:
-            pairs = [(self.rank.get(pair, 1e9), i) for i, pair in enumerate(zip(pieces, pieces[1:]))]
+            pairs = [(self.rank.get(pair, 1e9), i)
+                     for i, pair in enumerate(zip(pieces, pieces[1:]))]
             if not pairs or min(pairs)[0] == 1e9:
                 return [self.ids[piece] for piece in pieces]
             at = min(pairs)[1]

@@ -54,9 +54,12 @@ check_states (PalJson *json, guint i, const PalCondition *c)
 
   for (gint64 chunk = 0; chunk < n_chunks; chunk++)
     for (guint r = 0; r < n_rows; r++)
-      for (gint64 k = 0; k < channels; k++, at++)
-        g_assert_cmpfloat_with_epsilon ((gdouble) c->states[(chunk * 77 + rows[r]) * c->channels + k],
-                                        want[at], TOLERANCE);
+      {
+        const gfloat *row = c->states + (chunk * 77 + rows[r]) * c->channels;
+
+        for (gint64 k = 0; k < channels; k++, at++)
+          g_assert_cmpfloat_with_epsilon ((gdouble) row[k], want[at], TOLERANCE);
+      }
 }
 
 static void
