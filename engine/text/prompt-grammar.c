@@ -229,7 +229,7 @@ read_in_turn (Reader *r,
     }
 }
 
-/* before: where the text before the change ends, or from where there is none. */
+/* "a:b" or, where nothing comes before the change, "b"; when: from which step on. */
 static void
 read_changing (Reader *r,
                gsize   from,
