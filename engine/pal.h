@@ -72,6 +72,7 @@ typedef struct
   gdouble  guidance, image_guidance;
   gdouble  fill_strength, restyle_strength;
   gchar   *sampler;           /* id, see pal_sampler_list () */
+  const gchar *prompt_rules;  /* how prompts are written, in English, to be translated */
 
   /* What a small model knows; NULL for one with an open vocabulary. */
   gchar  **vocabulary;
@@ -111,9 +112,22 @@ typedef struct
   const gchar *id;            /* "dpmpp-2m" */
   const gchar *title;         /* "DPM++ 2M" */
   gboolean     stochastic;    /* draws noise at each step */
+  gboolean     takes_schedule;            /* other than "automatic" */
+  gboolean     takes_eta, takes_s_noise;  /* the others pass over them */
+  gdouble      eta;           /* what eta 0 stands for */
 } PalSamplerInfo;
 
 const PalSamplerInfo *pal_sampler_list (gsize *n_samplers);
+
+/* How the noise levels of the steps are spaced; the first is "automatic", the model's
+ * own. */
+typedef struct
+{
+  const gchar *id;            /* "sgm-uniform" */
+  const gchar *title;         /* "SGM Uniform" */
+} PalScheduleInfo;
+
+const PalScheduleInfo *pal_schedule_list (gsize *n_schedules);
 
 /* Requests */
 
@@ -177,9 +191,12 @@ typedef struct
   gdouble         guidance;   /* 1 .. 50; 1 = off, 0 = default */
   gdouble         image_guidance;   /* 1 .. 50: how much of the source stays, of models that edit
                                      * by instruction; 0 = default */
-  gdouble         eta;        /* 0 .. 1, DDIM alone */
+  gdouble         eta;        /* 0 .. 1, share of fresh noise at each step; 0 = the sampler's */
+  gdouble         s_noise;    /* 0 .. 2, scale of that noise; 0 = 1 */
   const gchar    *sampler;    /* id; NULL = default */
-  gboolean        karras;     /* sigmas of Karras et al. */
+  const gchar    *schedule;   /* id; NULL = "automatic" */
+  gint            clip_skip;  /* the text encoder's layer that is used, counted from its end: 1 =
+                               * last; 0 = the model's own */
   gboolean        keep_colours;    /* leave a fill's colours as painted; else they are drawn to
                                     * those around the mask, so that nothing steps there */
   guint64         seed;
@@ -286,11 +303,11 @@ gboolean  pal_model_fits    (PalModel          *model,
 typedef struct
 {
   PalIntent     intent;
-  gchar        *prompt, *negative_prompt, *sampler, *model;
+  gchar        *prompt, *negative_prompt, *sampler, *schedule, *model;
   gchar        *adapters;     /* names of files and strengths, for people; NULL: none */
-  gdouble       strength, guidance, image_guidance, eta;
-  gint          steps, width, height;
-  gboolean      karras, keep_colours;
+  gdouble       strength, guidance, image_guidance, eta, s_noise;
+  gint          steps, width, height, clip_skip;
+  gboolean      keep_colours;
   guint64       seed;
   PalRandomKind random;
 } PalRecipe;

@@ -105,8 +105,10 @@ make_request (PalRun *run, const PalSettings *settings, const PalCapture *captur
   request.steps           = settings->steps;
   request.guidance        = settings->guidance;
   request.eta             = settings->eta;
+  request.s_noise         = settings->s_noise;
+  request.clip_skip       = settings->clip_skip;
   request.sampler         = settings->sampler;
-  request.karras          = settings->karras;
+  request.schedule        = settings->schedule;
   request.keep_colours    = ! settings->match_colors;
   request.random          = settings->random;
 

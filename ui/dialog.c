@@ -244,9 +244,8 @@ advanced_form (PalDialog *dialog, GtkSizeGroup *labels)
   pal_form_add (form, PAL_FORM_ROW, dialog->config, "seed", dialog->seed_row, focus);
   add_widget (dialog, form, PAL_FORM_LEFT, "random",
               gimp_prop_choice_combo_box_new (config, "random"));
-  box = gimp_prop_check_button_new (config, "karras", NULL);
-  pal_form_add_plain (form, PAL_FORM_RIGHT, box);
-  gtk_widget_show (box);
+  add_widget (dialog, form, PAL_FORM_RIGHT, "schedule",
+              gimp_prop_choice_combo_box_new (config, "schedule"));
 
   add_widget (dialog, form, PAL_FORM_LEFT, "count",
               pal_slider_new (dialog->config, "count", 1, 16, 1, 0));

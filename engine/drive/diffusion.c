@@ -89,9 +89,9 @@ join_conditions (Loop    *loop,
   gsize               labels   = (gsize) d->cond->vector_channels;
   gsize               sizes    = (gsize) d->cond->n_sizes;
 
-  if (! pal_floats_new (&loop->context, per_text * batch, error) ||
-      (labels > 0 && ! pal_floats_new (&loop->vector, labels * batch, error)) ||
-      (sizes > 0 && ! pal_floats_new (&loop->sizes, sizes * batch, error)))
+  if ((! loop->context && ! pal_floats_new (&loop->context, per_text * batch, error)) ||
+      (labels > 0 && ! loop->vector && ! pal_floats_new (&loop->vector, labels * batch, error)) ||
+      (sizes > 0 && ! loop->sizes && ! pal_floats_new (&loop->sizes, sizes * batch, error)))
     return FALSE;
 
   for (gsize b = 0; b < batch; b++)
@@ -367,13 +367,28 @@ loop_call (Loop    *loop,
   return TRUE;
 }
 
+/* Puts what the prompts say at this call in the place of what they said before. */
+static gboolean
+tell (Loop          *loop,
+      PalDiffusion  *d,
+      gint           call,
+      GError       **error)
+{
+  const PalCondition *cond = d->cond, *uncond = d->uncond;
+
+  d->tell (d->tell_data, call, &d->cond, &d->uncond);
+
+  return (cond == d->cond && uncond == d->uncond) || join_conditions (loop, error);
+}
+
 gboolean
 pal_diffuse_with (const PalDenoiser   *denoiser,
-                  const PalDiffusion  *d,
+                  const PalDiffusion  *diffusion,
                   gfloat              *latents,
                   GCancellable        *cancellable,
                   GError             **error)
 {
+  PalDiffusion  told    = *diffusion, *d = &told;
   g_auto (Loop) loop    = { .denoiser = denoiser, .d = d, .cancellable = cancellable };
   const gfloat *image   = d->pure_noise ? NULL : d->image;
   gint          n_calls = pal_sampling_n_calls (d->sampling);
@@ -387,7 +402,8 @@ pal_diffuse_with (const PalDenoiser   *denoiser,
   pal_sampling_start (d->sampling, image, loop.noise, latents, loop.n);
 
   for (gint call = 0; call < n_calls; call++)
-    if (! loop_call (&loop, call, latents, error))
+    if ((d->tell && ! tell (&loop, d, call, error)) ||
+        ! loop_call (&loop, call, latents, error))
       return FALSE;
 
   return TRUE;

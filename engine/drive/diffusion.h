@@ -32,6 +32,10 @@ typedef struct
 
 typedef void (*PalDiffusionFunc) (const PalDiffusionStep *step, gpointer data);
 
+/* What is told at a call, where it changes: *uncond is left alone without guidance. */
+typedef void (*PalTellFunc) (gpointer data, gint call, const PalCondition **cond,
+                             const PalCondition **uncond);
+
 typedef struct
 {
   gint                width, height;    /* latent px */
@@ -50,6 +54,8 @@ typedef struct
   PalRecall          *recall;           /* placed; or NULL */
   PalSampling        *sampling;
   PalNoise            noise;            /* drawn once at the start, then when the sampler wants */
+  PalTellFunc         tell;             /* of cond's and uncond's sizes; NULL: these all along */
+  gpointer            tell_data;
   PalDiffusionFunc    observe;
   gpointer            observe_data;
 } PalDiffusion;

@@ -17,6 +17,7 @@
 #include "drive/memo.h"
 #include "drive/passes.h"
 #include "drive/progress.h"
+#include "drive/prompts.h"
 #include "drive/request.h"
 #include "drive/seamless.h"
 #include "drive/soft-mask.h"
@@ -40,8 +41,7 @@ typedef struct
   const PalModelTraits *traits;
   PalRequest            request;        /* resolved */
   PalRandom            *random;
-  PalCondition          cond, uncond;   /* the memo's */
-  PalRecall            *recall;         /* NULL: the denoiser draws alone */
+  PalPrompts            prompts;
   Pass                  passes[PAL_MAX_PASSES];
   guint                 n_passes;
   GCancellable         *cancellable;
@@ -58,7 +58,7 @@ run_clear (Run *run)
   for (guint i = 0; i < G_N_ELEMENTS (run->passes); i++)
     g_clear_pointer (&run->passes[i].sampling, pal_sampling_free);
   g_clear_pointer (&run->random, pal_random_free);
-  g_clear_pointer (&run->recall, pal_recall_free);
+  pal_prompts_clear (&run->prompts);
   g_clear_pointer (&run->note, g_free);
 }
 
@@ -75,9 +75,12 @@ out_of_memory (GError **error)
 
 static void
 add_note (Run   *run,
-          gchar *line /* taken */)
+          gchar *line /* taken; NULL: nothing to say */)
 {
   gchar *before = run->note;
+
+  if (! line)
+    return;
 
   run->note = before ? g_strdup_printf ("%s; %s", before, line) : g_strdup (line);
   g_free (before);
@@ -145,20 +148,16 @@ plan_sampling (Run           *run,
                const PalPass *planned,
                GError       **error)
 {
-  const PalRequest *r       = &run->request;
-  const PalSampler *sampler = pal_sampler_find (r->sampler, error);
-  Pass             *pass    = &run->passes[run->n_passes++];
-  PalScheduleConfig config;
+  const PalRequest *r     = &run->request;
+  Pass             *pass  = &run->passes[run->n_passes++];
+  PalSamplingSetup  setup = { .steps = r->steps, .strength = planned->strength, .eta = r->eta,
+                              .s_noise = r->s_noise };
 
-  pal_schedule_config_copy (&config, pal_model_schedule (run->model));
-  config.karras |= r->karras;
-
+  setup.sampler  = pal_sampler_find (r->sampler, error);
   pass->strength = planned->strength;
   pass->canvas   = planned->canvas;
-  pass->sampling = sampler ? pal_sampling_new (sampler, &config, r->steps, pass->strength, r->eta,
-                                               error)
-                           : NULL;
-  pal_schedule_config_clear (&config);
+  if (setup.sampler && pal_schedule_find (r->schedule, &setup.schedule, error))
+    pass->sampling = pal_sampling_new (&setup, pal_model_schedule (run->model), error);
 
   if (pass->sampling)
     run->tracker.n_calls += pal_sampling_n_calls (pass->sampling);
@@ -193,29 +192,14 @@ static gboolean
 read_prompts (Run     *run,
               GError **error)
 {
-  const PalRequest            *r       = &run->request;
-  g_autoptr (PalPromptReading) reading = pal_model_info_read_prompt (run->info, r->intent,
-                                                                     r->prompt);
-  const gchar                 *prompt  = reading ? reading->prompt : r->prompt;
-  gchar                       *note    = reading ? pal_prompt_reading_note (reading, r->intent)
-                                                 : NULL;
-  gchar                       *cut     = NULL;
-
-  if (note)
-    add_note (run, note);
-
   pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
-  if (r->intent != PAL_RESTYLE)
-    run->recall = pal_recall_new (run->model, prompt, r->seed);
-  if (! pal_memo_condition (run->model, prompt, &run->cond, &cut, run->cancellable, error))
+  if (! pal_prompts_read (run->model, &run->request, &run->prompts, run->cancellable, error))
     return FALSE;
 
-  if (cut)
-    add_note (run, cut);
+  add_note (run, g_steal_pointer (&run->prompts.read));
+  add_note (run, g_steal_pointer (&run->prompts.cut));
 
-  return pal_passes_batch (run->model, r) == 1 ||
-         pal_memo_condition (run->model, *r->negative_prompt ? r->negative_prompt : NULL,
-                             &run->uncond, NULL, run->cancellable, error);
+  return TRUE;
 }
 
 /* What a model with mask input is shown: the picture, its hole grey. */
@@ -343,18 +327,17 @@ prepare_inputs (Run             *run,
   return prepare_shown (run, pass, source, mask.touched, inputs, error);
 }
 
-/* The canvas is all that there is: neither cropped nor scaled. */
+/* The prompts of a call of the current pass. */
 static void
-place_conditions (Run             *run,
-                  const PalCanvas *canvas)
+tell_step (gpointer             data,
+           gint                 call,
+           const PalCondition **cond,
+           const PalCondition **uncond)
 {
-  PalPlacement placement = { .original_width  = canvas->width,
-                             .original_height = canvas->height,
-                             .width           = canvas->width,
-                             .height          = canvas->height };
+  const Run *run = data;
 
-  pal_condition_place (&run->cond, &placement, FALSE);
-  pal_condition_place (&run->uncond, &placement, TRUE);
+  pal_prompts_tell (&run->prompts, pal_sampling_step_of (run->current->sampling, call), cond,
+                    uncond);
 }
 
 static PalImage *
@@ -380,8 +363,8 @@ denoise_and_decode (Run           *run,
   d = (PalDiffusion) {
     .width        = width,
     .height       = height,
-    .cond         = &run->cond,
-    .uncond       = run->uncond.states ? &run->uncond : NULL,
+    .tell         = tell_step,
+    .tell_data    = run,
     .guidance     = run->request.guidance,
     .image_guidance = run->request.image_guidance,
     .image        = inputs->image,
@@ -391,16 +374,17 @@ denoise_and_decode (Run           *run,
     .masked_image = inputs->shown,
     .window       = pass->canvas.window / vae->factor,
     .overlap      = pass->canvas.overlap / vae->factor,
-    .recall       = run->recall,
+    .recall       = run->prompts.recall,
     .sampling     = pass->sampling,
     .noise        = { draw_noise, run },
     .observe      = after_call,
     .observe_data = run
   };
 
-  place_conditions (run, &pass->canvas);
+  pal_prompts_place (&run->prompts, pass->canvas.width, pass->canvas.height);
+  pal_prompts_tell (&run->prompts, 0, &d.cond, &d.uncond);
   pal_tracker_phase (&run->tracker, PAL_PHASE_DENOISE);
-  if (run->recall && ! pal_recall_place (run->recall, width, height, inputs->mask,
+  if (run->prompts.recall && ! pal_recall_place (run->prompts.recall, width, height, inputs->mask,
                                             inputs->shown ? inputs->shown : inputs->image, error))
     return NULL;
   if (! pal_diffuse (run->model, &d, latents, run->cancellable, error))

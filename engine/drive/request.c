@@ -45,6 +45,8 @@ check_ranges (const PalRequest  *r,
     { "guidance", r->guidance, 1.0, 50.0, TRUE },
     { "image guidance", r->image_guidance, 1.0, 50.0, TRUE },
     { "eta", r->eta, 0.0, 1.0, TRUE },
+    { "clip_skip", r->clip_skip, 1.0, 100.0, TRUE },
+    { "s_noise", r->s_noise, 0.0, 2.0, TRUE },
     { "intent", r->intent, 0.0, PAL_N_INTENTS - 1, TRUE },
     { "random", r->random, 0.0, PAL_RANDOM_PHILOX, TRUE }
   };

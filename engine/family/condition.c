@@ -50,12 +50,11 @@ pal_condition_clear (PalCondition *condition)
   g_clear_pointer (&condition->vector, g_free);
 }
 
-/* Of zeros. */
-static void
-condition_init (PalModel *model, PalCondition *out)
+void
+pal_condition_init (PalModel *model, gint64 tokens, PalCondition *out)
 {
   *out = (PalCondition) {
-    .tokens = pal_model_clip (model, 0)->positions,
+    .tokens = tokens,
     .channels = pal_model_unet (model)->cross_channels,
     .vector_channels = pal_model_unet (model)->vector_channels,
     .n_sizes = pal_model_unet (model)->n_sizes,
@@ -66,12 +65,12 @@ condition_init (PalModel *model, PalCondition *out)
     out->vector = g_new0 (gfloat, out->vector_channels);
 }
 
-/* states: [tokens, width] → channels first .. first + width of the condition's */
-static void
-put_states (PalCondition *out, gint64 first, gint64 width, const gfloat *states)
+void
+pal_condition_put (PalCondition *out, gint64 from, gint64 n, gint64 first, gint64 width,
+                   const gfloat *states)
 {
-  for (gint64 t = 0; t < out->tokens; t++)
-    memcpy (out->states + t * out->channels + first, states + t * width,
+  for (gint64 t = 0; t < n; t++)
+    memcpy (out->states + (from + t) * out->channels + first, states + t * width,
             (gsize) width * sizeof (gfloat));
 }
 
@@ -92,7 +91,7 @@ add_encoder (PalModel *model, const gchar *prompt, guint i, gint64 first, PalCon
   if (! pal_model_encode_ids (model, &call, states, last ? out->vector : NULL, cancellable, error))
     return FALSE;
 
-  put_states (out, first, width, states);
+  pal_condition_put (out, 0, out->tokens, first, width, states);
   return TRUE;
 }
 
@@ -103,7 +102,7 @@ pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gc
   gint64 first = 0;
   gsize cut = 0;
 
-  condition_init (model, out);
+  pal_condition_init (model, pal_model_clip (model, 0)->positions, out);
   if (! prompt && pal_model_traits (model)->zero_empty)
     return TRUE;
 

@@ -14,7 +14,7 @@
 static const PalDistilled rows[] = {
   { .told_guidance = TRUE, .sampler = "lcm", .steps = 4, .guidance = 8.0 },
   { .scheduler = "LCMScheduler", .sampler = "lcm", .steps = 4, .guidance = 1.0 },
-  { .scheduler = "TCDScheduler", .sampler = "lcm", .steps = 4, .guidance = 1.0 },
+  { .scheduler = "TCDScheduler", .sampler = "tcd", .steps = 4, .guidance = 1.0 },
   { .word = "lightning", .sampler = "euler", .steps = 4, .guidance = 1.0, .trailing = TRUE },
   { .word = "hyper", .sampler = "ddim", .steps = 8, .guidance = 1.0, .trailing = TRUE },
   { .word = "turbo", .sampler = "euler-a", .steps = 4, .guidance = 1.0, .trailing = TRUE },

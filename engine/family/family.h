@@ -61,6 +61,12 @@ gboolean  pal_encoders_open_tokenizers (PalParts *parts, GError **error);
 gboolean  pal_encoders_check           (PalParts *parts, GError **error);
 void      pal_encoders_clear           (PalParts *parts);
 
+/* condition.c: zeros for so many tokens; states: [n, width] → tokens from .. from + n - 1,
+ * channels first .. first + width - 1. */
+void      pal_condition_init           (PalModel *model, gint64 tokens, PalCondition *out);
+void      pal_condition_put            (PalCondition *out, gint64 from, gint64 n, gint64 first,
+                                        gint64 width, const gfloat *states);
+
 /* Whether it is known what a denoiser that is told n sizes means by them. */
 gboolean  pal_sizes_known              (gint n);
 
@@ -84,6 +90,7 @@ struct _PalFamily
   gdouble      guidance, fill_strength, restyle_strength;
   gdouble      mask_strength;     /* see PalModelTraits */
   const gchar *sampler;
+  PalAys       ays;                               /* whose tuned noise levels fit */
 };
 
 extern const PalFamily pal_family_sd1, pal_family_sd2, pal_family_sdxl, pal_family_refiner,

@@ -4,6 +4,7 @@
 #include "family/family.h"
 
 #include "base/dtype.h"
+#include "family/script.h"
 #include "text/known-words.h"
 
 /* Of models that edit by instruction, as arXiv 2211.09800 has it. */
@@ -65,6 +66,7 @@ pal_info_new (const PalParts *parts, GError **error)
   info->title = g_path_get_basename (parts->path);
   info->family = g_strdup (family->id);
   info->family_title = g_strdup (family->title);
+  info->prompt_rules = pal_prompt_rules (family->id);
   precision = pal_weights_precision (parts->weights[PAL_PART_DENOISER]);
   info->precision = g_strdup (pal_dtype_name (precision));
   info->inpainting = parts->takes_mask;

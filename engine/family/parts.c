@@ -247,6 +247,7 @@ pal_parts_open (const gchar *path, GError **error)
     return NULL;
 
   parts->family = pal_family_find (parts);
+  parts->schedule.ays = parts->family->ays;
   return pal_traits_settle (parts, error) ? g_steal_pointer (&parts) : NULL;
 }
 

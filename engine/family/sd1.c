@@ -44,6 +44,7 @@ const PalFamily pal_family_sd1 = {
   .restyle_strength = 0.6,
   .mask_strength = 0.5,
   .sampler = "dpmpp-2m",
+  .ays = PAL_AYS_SD1,
 };
 
 const PalFamily pal_family_sd2 = {

@@ -42,6 +42,7 @@ const PalFamily pal_family_sdxl = {
   .restyle_strength = 0.6,
   .mask_strength = 0.8,
   .sampler = "dpmpp-2m",
+  .ays = PAL_AYS_SDXL,
 };
 
 /* Trained for the last fifth of the noise: it has nothing to say of more. */
@@ -61,4 +62,5 @@ const PalFamily pal_family_refiner = {
   .restyle_strength = 0.3,
   .mask_strength = 0.8,
   .sampler = "dpmpp-2m",
+  .ays = PAL_AYS_SDXL,
 };

@@ -45,18 +45,23 @@ test_all (void)
                                "m.png", "--invert-mask", "--strength", "0.5", "--steps", "7",
                                "--guidance", "2.5", "--sampler", "ddim", "--eta", "1", "--seed",
                                "18446744073709551615", "--random", "philox", "--variants", "3",
-                               "--karras", "--json", "-q", "-d", "cpu", "-M", "models/m"));
+                               "--schedule", "karras", "--s-noise", "1.1",
+                               "--clip-skip", "2", "--json", "-q", "-d", "cpu", "-M",
+                               "models/m"));
 
   g_assert_cmpstr (o->prompt, ==, "x");
   g_assert_cmpstr (o->negative_prompt, ==, "y");
   g_assert_cmpstr (o->output, ==, "out.png");
   g_assert_cmpstr (o->mask, ==, "m.png");
-  g_assert_true (o->invert_mask && o->karras && o->json && o->quiet);
+  g_assert_true (o->invert_mask && o->json && o->quiet);
   g_assert_cmpfloat (o->strength, ==, 0.5);
   g_assert_cmpint (o->steps, ==, 7);
   g_assert_cmpfloat (o->guidance, ==, 2.5);
   g_assert_cmpstr (o->sampler, ==, "ddim");
+  g_assert_cmpstr (o->schedule, ==, "karras");
   g_assert_cmpfloat (o->eta, ==, 1);
+  g_assert_cmpfloat (o->s_noise, ==, 1.1);
+  g_assert_cmpint (o->clip_skip, ==, 2);
   g_assert_cmpuint (o->seed, ==, G_MAXUINT64);
   g_assert_cmpint ((gint) o->random, ==, PAL_RANDOM_PHILOX);
   g_assert_cmpint (o->n_variants, ==, 3);

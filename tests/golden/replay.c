@@ -386,8 +386,10 @@ golden_replay (GoldenCase *c, PalModel *model, GoldenResult *result, GError **er
       const gdouble *values;
       gsize n = 0;
 
-      sampling = pal_sampling_new (sampler, &config, steps, strength,
-                                   golden_call_number (c, "eta", 0.0), error);
+      sampling = pal_sampling_new (&(PalSamplingSetup) {
+                                     .sampler = sampler, .steps = steps, .strength = strength,
+                                     .eta = golden_call_number (c, "eta", 0.0)
+                                   }, &config, error);
       if (! sampling)
         {
           ok = FALSE;

@@ -77,7 +77,10 @@ new_sampling (gdouble strength)
   PalSampling        *s;
 
   g_assert_true (pal_schedule_config_read (json, &config, NULL));
-  s = pal_sampling_new (pal_sampler_find ("ddim", NULL), &config, STEPS, strength, 0.0, NULL);
+  s = pal_sampling_new (&(PalSamplingSetup) {
+                          .sampler = pal_sampler_find ("ddim", NULL), .steps = STEPS,
+                          .strength = strength
+                        }, &config, NULL);
   g_assert_nonnull (s);
   pal_schedule_config_clear (&config);
 
@@ -138,6 +141,50 @@ test_guidance (void)
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat_with_epsilon (s.out[i], UNCOND + 3.0f * (COND - UNCOND), 1e-5f);
   g_assert_cmpint (s.fake.calls, ==, STEPS);
+}
+
+typedef struct
+{
+  PalCondition cond, uncond;
+  gint         calls;
+} Told;
+
+/* From the last call on, other prompts. */
+static void
+tell_at_last (gpointer             data,
+              gint                 call,
+              const PalCondition **cond,
+              const PalCondition **uncond)
+{
+  Told *told = data;
+
+  g_assert_cmpint (call, ==, told->calls++);
+  if (call < STEPS - 1)
+    return;
+
+  *cond   = &told->cond;
+  *uncond = &told->uncond;
+}
+
+static void
+test_changing_prompt (void)
+{
+  g_autoptr (PalSampling) sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  gfloat                  late[2][3] = { { 0.9f }, { 0.6f } };
+  Told                    told     = { { .tokens = 3, .channels = 1, .states = late[0] },
+                                       { .tokens = 3, .channels = 1, .states = late[1] }, 0 };
+  Setup                   s;
+
+  setup_init (&s, sampling, random);
+  s.d.uncond    = &s.uncond;
+  s.d.guidance  = 3.0;
+  s.d.tell      = tell_at_last;
+  s.d.tell_data = &told;
+  g_assert_true (go (&s, NULL));
+  g_assert_cmpint (told.calls, ==, STEPS);
+  for (gsize i = 0; i < N; i++)
+    g_assert_cmpfloat_with_epsilon (s.out[i], 0.6f + 3.0f * 0.3f, 1e-5f);
 }
 
 /* Each prompt brings its own vector, in the order of the contexts. */
@@ -495,6 +542,7 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/loop/guidance", test_guidance);
+  g_test_add_func ("/loop/changing-prompt", test_changing_prompt);
   g_test_add_func ("/loop/vectors", test_vectors);
   g_test_add_func ("/loop/held-region", test_held_region);
   g_test_add_func ("/loop/mask-input", test_mask_input);
