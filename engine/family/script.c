@@ -137,8 +137,9 @@ chunks_of_parts (PalModel *model, const GPtrArray *parts, gsize *n)
   *n = 0;
   for (guint i = 0; i < pal_model_n_encoders (model); i++)
     {
+      gsize length = (gsize) pal_model_clip (model, i)->positions;
       PalPromptChunks *chunks = pal_prompt_chunks_new (pal_model_tokenizer (model, i), parts,
-                                                       (gsize) pal_model_clip (model, i)->positions);
+                                                       length);
 
       g_ptr_array_add (all, chunks);
       *n = MAX (*n, chunks->n);
