@@ -61,15 +61,18 @@ typedef struct
   guint64  weight_bytes;
   gboolean inpainting;        /* the denoiser takes a mask and a masked image */
   gboolean source_restyle;    /* restyles by looking at the source instead of by partial noise */
+  gboolean instructed;        /* the prompt says what to change: "make it winter" */
   gint     trained_px;        /* side of the square it was trained at */
   gint     trained_min_px, trained_max_px;   /* sides it works well at */
+  gdouble  trained_megapixels;   /* area it works well at; 0 = the square of trained_max_px */
   gint     multiple_px;       /* sides must be a multiple of this */
 
   /* Defaults, from the family or the model's own files. */
   gint     steps;
-  gdouble  guidance;
+  gdouble  guidance, image_guidance;
   gdouble  fill_strength, restyle_strength;
   gchar   *sampler;           /* id, see pal_sampler_list () */
+  const gchar *prompt_rules;  /* how prompts are written, in English, to be translated */
 
   /* What a small model knows; NULL for one with an open vocabulary. */
   gchar  **vocabulary;
@@ -95,6 +98,13 @@ void                pal_model_info_free (PalModelInfo *info);
  * model_index.json; element type gchar*. */
 GPtrArray          *pal_model_find (const gchar *const *folders);
 
+/* A file of changes to a model's weights: LoRA, LoCon, LoHa, LoKr, DoRA. */
+typedef struct
+{
+  const gchar *path;
+  gdouble      strength;      /* -10 .. 10; 1 = as it was trained */
+} PalAdapter;
+
 /* Samplers */
 
 typedef struct
@@ -102,9 +112,22 @@ typedef struct
   const gchar *id;            /* "dpmpp-2m" */
   const gchar *title;         /* "DPM++ 2M" */
   gboolean     stochastic;    /* draws noise at each step */
+  gboolean     takes_schedule;            /* other than "automatic" */
+  gboolean     takes_eta, takes_s_noise;  /* the others pass over them */
+  gdouble      eta;           /* what eta 0 stands for */
 } PalSamplerInfo;
 
 const PalSamplerInfo *pal_sampler_list (gsize *n_samplers);
+
+/* How the noise levels of the steps are spaced; the first is "automatic", the model's
+ * own. */
+typedef struct
+{
+  const gchar *id;            /* "sgm-uniform" */
+  const gchar *title;         /* "SGM Uniform" */
+} PalScheduleInfo;
+
+const PalScheduleInfo *pal_schedule_list (gsize *n_schedules);
 
 /* Requests */
 
@@ -166,14 +189,22 @@ typedef struct
   gdouble         strength;   /* (0, 1] */
   gint            steps;      /* 1 .. 1000 */
   gdouble         guidance;   /* 1 .. 50; 1 = off, 0 = default */
-  gdouble         eta;        /* 0 .. 1, DDIM alone */
+  gdouble         image_guidance;   /* 1 .. 50: how much of the source stays, of models that edit
+                                     * by instruction; 0 = default */
+  gdouble         eta;        /* 0 .. 1, share of fresh noise at each step; 0 = the sampler's */
+  gdouble         s_noise;    /* 0 .. 2, scale of that noise; 0 = 1 */
   const gchar    *sampler;    /* id; NULL = default */
-  gboolean        karras;     /* sigmas of Karras et al. */
+  const gchar    *schedule;   /* id; NULL = "automatic" */
+  gint            clip_skip;  /* the text encoder's layer that is used, counted from its end: 1 =
+                               * last; 0 = the model's own */
   gboolean        keep_colours;    /* leave a fill's colours as painted; else they are drawn to
                                     * those around the mask, so that nothing steps there */
   guint64         seed;
   PalRandomKind   random;
   gboolean        preview;    /* show the picture while it forms */
+  const PalAdapter *adapters; /* applied in this order; the model keeps them until another
+                               * request has others */
+  gsize           n_adapters;
 } PalRequest;
 
 typedef enum
@@ -275,10 +306,11 @@ gboolean  pal_model_fits    (PalModel          *model,
 typedef struct
 {
   PalIntent     intent;
-  gchar        *prompt, *negative_prompt, *sampler, *model;
-  gdouble       strength, guidance, eta;
-  gint          steps, width, height;
-  gboolean      karras, keep_colours;
+  gchar        *prompt, *negative_prompt, *sampler, *schedule, *model;
+  gchar        *adapters;     /* names of files and strengths, for people; NULL: none */
+  gdouble       strength, guidance, image_guidance, eta, s_noise;
+  gint          steps, width, height, clip_skip;
+  gboolean      keep_colours;
   guint64       seed;
   PalRandomKind random;
 } PalRecipe;

@@ -70,6 +70,21 @@ sampler_choice (void)
 }
 
 static GimpChoice *
+schedule_choice (void)
+{
+  GimpChoice            *choice = gimp_choice_new ();
+  const PalScheduleInfo *schedules;
+  gsize                  n;
+
+  schedules = pal_schedule_list (&n);
+  for (gsize i = 0; i < n; i++)
+    gimp_choice_add (choice, schedules[i].id, (gint) i,
+                     i == 0 ? _("The model's own") : schedules[i].title, NULL);
+
+  return choice;
+}
+
+static GimpChoice *
 random_choice (void)
 {
   return gimp_choice_new_with_values ("torch", PAL_RANDOM_TORCH,
@@ -109,12 +124,20 @@ static const Argument arguments[] = {
                         "prompt and take half the time; 0 takes the model's default") },
   { "sampler", ARGUMENT_CHOICE, 0, 0, 0, sampler_choice, "default",
     N_("Sampler"), N_("The method that turns noise into a picture") },
-  { "karras", ARGUMENT_BOOLEAN, 0, 0, FALSE, NULL, NULL,
-    N_("Karras noise schedule"), N_("Spend more of the steps on small details") },
+  { "schedule", ARGUMENT_CHOICE, 0, 0, 0, schedule_choice, "automatic",
+    N_("Schedule"), N_("How the noise levels of the steps are spaced; Karras spends more of "
+                       "them on small details") },
   { "match-colors", ARGUMENT_BOOLEAN, 0, 0, TRUE, NULL, NULL,
     N_("Match colors"), N_("Let a fill take up the colors around it, so that no edge shows") },
   { "eta", ARGUMENT_DOUBLE, 0, 1, 0, NULL, NULL,
-    N_("Fresh noise"), N_("Share of new noise at each step (eta), for the DDIM sampler alone") },
+    N_("Fresh noise"), N_("Share of new noise at each step (eta), for the samplers that take it; "
+                          "0 takes the sampler's own") },
+  { "s-noise", ARGUMENT_DOUBLE, 0, 2, 0, NULL, NULL,
+    N_("Noise scale"), N_("Scale of that noise (s_noise), for the samplers that take it; 0 "
+                          "leaves it as it is") },
+  { "clip-skip", ARGUMENT_INT, 0, 100, 0, NULL, NULL,
+    N_("Clip skip"), N_("Layer of the text encoder to use, counted from its end: 1 is the last; "
+                        "0 takes the model's own") },
   { "seed", ARGUMENT_INT, -1, G_MAXINT, -1, NULL, NULL,
     N_("Se_ed"), N_("The same seed and settings give the same picture; -1 draws one") },
   { "random", ARGUMENT_CHOICE, 0, 0, 0, random_choice, "torch",
@@ -220,9 +243,11 @@ pal_settings_read (PalSettings *settings, GimpProcedureConfig *config)
                 "steps", &settings->steps,
                 "guidance", &settings->guidance,
                 "sampler", &settings->sampler,
-                "karras", &settings->karras,
+                "schedule", &settings->schedule,
                 "match-colors", &settings->match_colors,
                 "eta", &settings->eta,
+                "s-noise", &settings->s_noise,
+                "clip-skip", &settings->clip_skip,
                 "seed", &settings->seed,
                 "count", &settings->count,
                 "model", &settings->model,
@@ -260,6 +285,7 @@ pal_settings_clear (PalSettings *settings)
   g_clear_pointer (&settings->prompt, g_free);
   g_clear_pointer (&settings->negative_prompt, g_free);
   g_clear_pointer (&settings->sampler, g_free);
+  g_clear_pointer (&settings->schedule, g_free);
   g_clear_pointer (&settings->model, g_free);
   g_clear_pointer (&settings->device, g_free);
 }

@@ -32,10 +32,11 @@ typedef struct
   PalGrowth     growth;         /* all 0 unless the purpose grows the canvas */
   gchar        *prompt, *negative_prompt;
   gchar        *sampler;        /* id, NULL = the model's */
+  gchar        *schedule;       /* id */
   gchar        *model, *device;
-  gdouble       strength, guidance, eta;
-  gint          steps, seed, count;
-  gboolean      karras, match_colors;
+  gdouble       strength, guidance, eta, s_noise;
+  gint          steps, seed, count, clip_skip;
+  gboolean      match_colors;
   PalRandomKind random;
   PalRegion     region;
 } PalSettings;

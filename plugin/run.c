@@ -138,7 +138,9 @@ make_request (PalRun *run, const Plan *plan, const PalImage *source, gint seed)
   request.guidance        = settings->guidance;
   request.eta             = settings->eta;
   request.sampler         = settings->sampler;
-  request.karras          = settings->karras;
+  request.s_noise         = settings->s_noise;
+  request.clip_skip       = settings->clip_skip;
+  request.schedule        = settings->schedule;
   request.keep_colours    = ! settings->match_colors;
   request.random          = settings->random;
   request.seed            = (guint64) seed;

@@ -20,7 +20,7 @@ typedef struct
   GtkSizeGroup        *labels;
 
   GtkWidget *prompt, *words_row, *hint, *strength, *extend, *seed_row, *model_row;
-  GtkWidget *model_hint, *eta, *advanced;
+  GtkWidget *model_hint, *schedule, *eta, *s_noise, *advanced;
 
   PalPurpose   purpose;
   PalModelInfo defaults;        /* the numbers of the chosen model; no strings */
@@ -109,15 +109,26 @@ number_changed (GimpProcedureConfig *config, GParamSpec *pspec, gpointer data)
     fill_defaults (pane, &pane->defaults);
 }
 
+/* What the chosen sampler passes over can't be set. */
 static void
-update_eta (Pane *pane)
+update_sampler (Pane *pane)
 {
-  g_autofree gchar *sampler = NULL;
+  g_autofree gchar     *chosen = NULL;
+  gsize                 n;
+  const PalSamplerInfo *samplers = pal_sampler_list (&n), *sampler = NULL;
 
-  g_object_get (pane->config, "sampler", &sampler, NULL);
-  if (g_strcmp0 (sampler, "default") == 0)
-    g_set_str (&sampler, pane->sampler);
-  gtk_widget_set_sensitive (pane->eta, g_strcmp0 (sampler, "ddim") == 0);
+  g_object_get (pane->config, "sampler", &chosen, NULL);
+  if (g_strcmp0 (chosen, "default") == 0)
+    g_set_str (&chosen, pane->sampler);
+  for (gsize i = 0; i < n; i++)
+    if (g_strcmp0 (samplers[i].id, chosen) == 0)
+      sampler = &samplers[i];
+
+  gtk_widget_set_sensitive (pane->eta, sampler && sampler->takes_eta);
+  gtk_widget_set_sensitive (pane->s_noise, sampler && sampler->takes_s_noise);
+  gtk_widget_set_sensitive (pane->schedule, sampler && sampler->takes_schedule);
+  if (sampler && ! sampler->takes_schedule)
+    g_object_set (pane->config, "schedule", "automatic", NULL);
 }
 
 static void
@@ -135,7 +146,7 @@ model_changed (const PalModelInfo *info, const GError *error, gpointer data)
       pane->defaults.steps            = info->steps;
       pane->defaults.guidance         = info->guidance;
       g_set_str (&pane->sampler, info->sampler);
-      update_eta (pane);
+      update_sampler (pane);
     }
   pane->client.model_changed (info, error, pane->client.data);
 }
@@ -302,12 +313,17 @@ advanced_form (Pane *pane)
               pal_slider_new (pane->config, "feather", 0, 64, 1, 0));
   add_widget (pane, form, PAL_FORM_ROW, "sampler",
               gimp_prop_choice_combo_box_new (config, "sampler"));
+  pane->schedule = gimp_prop_choice_combo_box_new (config, "schedule");
+  add_widget (pane, form, PAL_FORM_ROW, "schedule", pane->schedule);
   pane->eta = pal_slider_new (pane->config, "eta", 0.0, 1.0, 0.01, 2);
-  add_widget (pane, form, PAL_FORM_ROW, "eta", pane->eta);
+  add_widget (pane, form, PAL_FORM_LEFT, "eta", pane->eta);
+  pane->s_noise = pal_slider_new (pane->config, "s-noise", 0.0, 2.0, 0.01, 2);
+  add_widget (pane, form, PAL_FORM_RIGHT, "s-noise", pane->s_noise);
+  add_widget (pane, form, PAL_FORM_ROW, "clip-skip",
+              pal_slider_new (pane->config, "clip-skip", 0, 12, 1, 0));
   add_widget (pane, form, PAL_FORM_ROW, "random",
               gimp_prop_choice_combo_box_new (config, "random"));
   add_check (pane, form, "match-colors");
-  add_check (pane, form, "karras");
   pane->advanced = form;
   g_object_set (form, "margin-top", 6, NULL);
 
@@ -376,7 +392,7 @@ pal_settings_pane_start (GtkWidget *scroll)
   pal_model_row_reload (pane->model_row);
   g_signal_connect (pane->config, "notify::purpose", G_CALLBACK (purpose_changed), pane);
   g_signal_connect (pane->config, "notify", G_CALLBACK (number_changed), pane);
-  g_signal_connect_swapped (pane->config, "notify::sampler", G_CALLBACK (update_eta), pane);
+  g_signal_connect_swapped (pane->config, "notify::sampler", G_CALLBACK (update_sampler), pane);
 }
 
 void
@@ -407,7 +423,8 @@ pal_settings_pane_take (GtkWidget *scroll, const PalResult *result)
     g_object_set (pane->config,
                   "negative-prompt", recipe->negative_prompt ? recipe->negative_prompt : "",
                   "steps", recipe->steps, "guidance", recipe->guidance, "eta", recipe->eta,
-                  "karras", recipe->karras, "match-colors", ! recipe->keep_colours,
+                  "schedule", recipe->schedule ? recipe->schedule : "automatic",
+                  "s-noise", recipe->s_noise, "clip-skip", recipe->clip_skip, "match-colors", ! recipe->keep_colours,
                   "sampler", recipe->sampler ? recipe->sampler : "default",
                   "random", recipe->random == PAL_RANDOM_PHILOX ? "philox" : "torch", NULL);
   if (recipe && recipe->intent != PAL_GENERATE)

@@ -4,45 +4,10 @@
 #include <glib/gi18n.h>
 
 #include "options.h"
+
+#include "adapters.h"
+#include "given.h"
 #include "png-io.h"
-
-/* What no user types: not given. */
-#define NO_NUMBER (-G_MAXDOUBLE)
-
-/* As GOption fills it. */
-typedef struct
-{
-  gchar  **files;
-  gchar   *output, *mask, *prompt, *negative, *model, *device, *sampler, *seed, *random, *size;
-  gchar   *from;
-  gboolean invert, karras, keep_colours, json, quiet, progress, dry_run;
-  gdouble  strength, guidance, eta;
-  gint     steps, variants;
-} Given;
-
-static const struct
-{
-  const gchar *parameter, *summary, *description;
-} texts[PAL_N_INTENTS] = {
-  [PAL_FILL] = {
-    N_("INPUT.png"),
-    N_("Repaints the masked part of a picture from a prompt."),
-    N_("The mask is a second PNG, white where the picture is to change, or the input's own\n"
-       "transparency. Pixels where the mask is black keep exactly their values.\n\n"
-       "Example:\n"
-       "  palimpsest fill beach.png --mask hole.png --prompt \"green grass\" -o meadow.png") },
-  [PAL_RESTYLE] = {
-    N_("INPUT.png"),
-    N_("Repaints a picture in another look and keeps its content."),
-    N_("--strength says how far it may go: 0.3 keeps nearly everything, 0.8 little.\n\n"
-       "Example:\n"
-       "  palimpsest restyle photo.png --prompt \"watercolor painting\" --strength 0.6") },
-  [PAL_GENERATE] = {
-    NULL,
-    N_("Makes a picture from a prompt alone."),
-    N_("Example:\n"
-       "  palimpsest generate --prompt \"a lake at dawn\" --size 512x512 --variants 4") },
-};
 
 static gboolean
 usage (GError     **error,
@@ -64,149 +29,6 @@ usage (GError     **error,
   g_set_error_literal (error, CLI_ERROR, CLI_EXIT_USAGE, text);
 
   return FALSE;
-}
-
-static void
-given_clear (Given *given)
-{
-  g_strfreev (given->files);
-  g_free (given->output);
-  g_free (given->mask);
-  g_free (given->prompt);
-  g_free (given->negative);
-  g_free (given->model);
-  g_free (given->device);
-  g_free (given->sampler);
-  g_free (given->seed);
-  g_free (given->random);
-  g_free (given->size);
-  g_free (given->from);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Given, given_clear)
-
-/* "dpmpp-2m, euler, ..." */
-static gchar *
-sampler_ids (void)
-{
-  g_autoptr (GString)   text = g_string_new (NULL);
-  gsize                 n;
-  const PalSamplerInfo *samplers = pal_sampler_list (&n);
-
-  for (gsize i = 0; i < n; i++)
-    g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", samplers[i].id);
-
-  return g_string_free (g_steal_pointer (&text), FALSE);
-}
-
-#define STRING   G_OPTION_ARG_STRING
-#define FILENAME G_OPTION_ARG_FILENAME
-#define NUMBER   G_OPTION_ARG_DOUBLE
-#define INTEGER  G_OPTION_ARG_INT
-#define FLAG     G_OPTION_ARG_NONE
-
-static void
-add_common (GOptionContext *context,
-            Given          *given)
-{
-  const GOptionEntry entries[] = {
-    { "prompt", 'p', 0, STRING, &given->prompt, N_("What the picture is to show"), N_("TEXT") },
-    { "negative", 'n', 0, STRING, &given->negative, N_("What it is not to show"), N_("TEXT") },
-    { "output", 'o', 0, FILENAME, &given->output,
-      N_("File to write; with several variants -1, -2, … go before the ending"), N_("FILE.png") },
-    { "model", 'M', 0, FILENAME, &given->model,
-      N_("Model folder, or a name that \"palimpsest models\" lists"), N_("FOLDER") },
-    { "device", 'd', 0, STRING, &given->device,
-      N_("OpenCL device: an id or part of a name from \"palimpsest devices\", cpu, gpu"),
-      N_("DEVICE") },
-    { "from", 0, 0, FILENAME, &given->from,
-      N_("Take the settings from the recipe in this PNG; options given here go before it"),
-      N_("FILE.png") },
-    { "json", 0, 0, FLAG, &given->json, N_("Print the result as JSON to standard output"), NULL },
-    { "progress", 0, 0, FLAG, &given->progress,
-      N_("Report progress to standard error even when that is no terminal"), NULL },
-    { "dry-run", 0, 0, FLAG, &given->dry_run,
-      N_("Tell what memory it will take, and paint nothing"), NULL },
-    { "quiet", 'q', 0, FLAG, &given->quiet, N_("No progress and no notes"), NULL },
-    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &given->files, NULL, NULL },
-    { NULL }
-  };
-
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-}
-
-static void
-add_sampling (GOptionContext *context,
-              Given          *given)
-{
-  const GOptionEntry entries[] = {
-    { "steps", 0, 0, INTEGER, &given->steps, N_("Denoising steps, 1 to 1000"), N_("N") },
-    { "guidance", 'g', 0, NUMBER, &given->guidance,
-      N_("How closely to follow the prompt, 1 to 50"), N_("N") },
-    { "sampler", 0, 0, STRING, &given->sampler, N_("Sampler, see below"), N_("ID") },
-    { "karras", 0, 0, FLAG, &given->karras, N_("Space the steps as Karras et al. do"), NULL },
-    { "eta", 0, 0, NUMBER, &given->eta, N_("Noise that ddim adds again, 0 to 1"), N_("N") },
-    { "seed", 0, 0, STRING, &given->seed,
-      N_("Number that fixes the noise, 0 to 2^64 - 1; random if not given"), N_("N") },
-    { "random", 0, 0, STRING, &given->random,
-      N_("Kind of noise: torch (other programs' CPU seeds) or philox (CUDA seeds)"), N_("KIND") },
-    { "variants", 0, 0, INTEGER, &given->variants,
-      N_("Number of pictures, each with the next seed"), N_("N") },
-    { "count", 0, G_OPTION_FLAG_HIDDEN, INTEGER, &given->variants, NULL, NULL },
-    { NULL }
-  };
-
-  g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-}
-
-/* What only a command with a source, or one without, has. */
-static void
-add_special (GOptionContext *context,
-             Given          *given,
-             PalIntent       intent)
-{
-  const GOptionEntry source[] = {
-    { "mask", 'm', 0, FILENAME, &given->mask,
-      N_("PNG of the input's size, white where to change; or transparent there"), N_("FILE.png") },
-    { "invert-mask", 0, 0, FLAG, &given->invert, N_("Change where the mask is black"), NULL },
-    { "strength", 's', 0, NUMBER, &given->strength,
-      N_("How much may change, above 0 to 1"), N_("N") },
-    { NULL }
-  };
-  const GOptionEntry fill[] = {
-    { "keep-colours", 0, 0, FLAG, &given->keep_colours,
-      N_("Leave the colours as painted instead of drawing them to those around the mask"), NULL },
-    { NULL }
-  };
-  const GOptionEntry size[] = {
-    { "size", 0, 0, STRING, &given->size, N_("Size of the picture, as 512x512"), N_("SIZE") },
-    { NULL }
-  };
-
-  g_option_context_add_main_entries (context, intent == PAL_GENERATE ? size : source,
-                                     GETTEXT_PACKAGE);
-  if (intent == PAL_FILL)
-    g_option_context_add_main_entries (context, fill, GETTEXT_PACKAGE);
-}
-
-static GOptionContext *
-make_context (PalIntent intent,
-              Given    *given)
-{
-  g_autofree gchar *samplers = sampler_ids ();
-  g_autofree gchar *ending   = NULL;
-  GOptionContext   *context  = g_option_context_new (texts[intent].parameter);
-
-  /* TRANSLATORS: first the help text of a command, then a list of names. */
-  ending = g_strdup_printf (_("%s\n\nSamplers: %s."), _(texts[intent].description), samplers);
-  g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
-  g_option_context_set_summary (context, texts[intent].summary);
-  g_option_context_set_description (context, ending);
-  add_special (context, given, intent);
-  add_common (context, given);
-  add_sampling (context, given);
-
-  return context;
 }
 
 /* Takes over what the recipe of the file --from says. */
@@ -241,15 +63,19 @@ apply_recipe (CliOptions  *options,
   options->prompt          = g_steal_pointer (&recipe->prompt);
   options->negative_prompt = g_steal_pointer (&recipe->negative_prompt);
   options->sampler         = g_steal_pointer (&recipe->sampler);
+  options->schedule        = g_steal_pointer (&recipe->schedule);
   options->recipe_model    = g_steal_pointer (&recipe->model);
+  options->recipe_adapters = g_steal_pointer (&recipe->adapters);
   options->strength        = recipe->strength;
   options->guidance        = recipe->guidance;
+  options->image_guidance  = recipe->image_guidance;
   options->eta             = recipe->eta;
   options->steps           = recipe->steps;
+  options->clip_skip       = recipe->clip_skip;
   options->width           = recipe->width;
   options->height          = recipe->height;
-  options->karras          = recipe->karras;
   options->keep_colours    = recipe->keep_colours;
+  options->s_noise         = recipe->s_noise;
   options->random          = recipe->random;
   options->seed            = recipe->seed;
 
@@ -265,7 +91,7 @@ take_number (const gchar *name,
              gdouble     *out,
              GError     **error)
 {
-  if (given <= NO_NUMBER)
+  if (given <= CLI_NO_NUMBER)
     return TRUE;
 
   if (! (given >= low && given <= high))
@@ -307,10 +133,10 @@ take_string (gchar **given,
 
 static gboolean
 take_sampler (CliOptions *options,
-              Given      *given,
+              CliGiven   *given,
               GError    **error)
 {
-  g_autofree gchar     *known = sampler_ids ();
+  g_autofree gchar     *known = cli_sampler_ids ();
   gsize                 n;
   const PalSamplerInfo *samplers = pal_sampler_list (&n);
 
@@ -327,9 +153,30 @@ take_sampler (CliOptions *options,
 }
 
 static gboolean
-take_random (CliOptions  *options,
-             const Given *given,
-             GError     **error)
+take_schedule (CliOptions *options,
+               CliGiven   *given,
+               GError    **error)
+{
+  g_autofree gchar      *known = cli_schedule_ids ();
+  gsize                  n;
+  const PalScheduleInfo *schedules = pal_schedule_list (&n);
+
+  take_string (&given->schedule, &options->schedule);
+  if (! options->schedule)
+    return TRUE;
+
+  for (gsize i = 0; i < n; i++)
+    if (g_str_equal (schedules[i].id, options->schedule))
+      return TRUE;
+
+  return usage (error, _("there is no schedule \"%s\"; these are known: %s"),
+                options->schedule, known);
+}
+
+static gboolean
+take_random (CliOptions      *options,
+             const CliGiven  *given,
+             GError         **error)
 {
   if (! given->random)
     return TRUE;
@@ -345,9 +192,9 @@ take_random (CliOptions  *options,
 }
 
 static gboolean
-take_seed (CliOptions  *options,
-           const Given *given,
-           GError     **error)
+take_seed (CliOptions      *options,
+           const CliGiven  *given,
+           GError         **error)
 {
   if (given->seed)
     return g_ascii_string_to_unsigned (given->seed, 10, 0, G_MAXUINT64, &options->seed, NULL) ||
@@ -361,9 +208,9 @@ take_seed (CliOptions  *options,
 }
 
 static gboolean
-take_size (CliOptions  *options,
-           const Given *given,
-           GError     **error)
+take_size (CliOptions      *options,
+           const CliGiven  *given,
+           GError         **error)
 {
   g_auto (GStrv) sides = g_strsplit (given->size ? given->size : "", "x", -1);
   gint64         width, height;
@@ -383,9 +230,9 @@ take_size (CliOptions  *options,
 }
 
 static gboolean
-take_files (CliOptions  *options,
-            const Given *given,
-            GError     **error)
+take_files (CliOptions      *options,
+            const CliGiven  *given,
+            GError         **error)
 {
   const guint n = given->files ? g_strv_length (given->files) : 0;
 
@@ -420,7 +267,7 @@ default_output (const CliOptions *options)
 
 static gboolean
 merge (CliOptions *options,
-       Given      *given,
+       CliGiven   *given,
        GError    **error)
 {
   if (given->from && ! apply_recipe (options, given->from, error))
@@ -433,7 +280,6 @@ merge (CliOptions *options,
   take_string (&given->mask, &options->mask);
   take_string (&given->output, &options->output);
   options->invert_mask  = given->invert;
-  options->karras       = options->karras || given->karras;
   options->keep_colours = options->keep_colours || given->keep_colours;
   options->json         = given->json;
   options->quiet        = given->quiet;
@@ -442,14 +288,24 @@ merge (CliOptions *options,
   options->n_variants   = 1;
 
   if (! take_files (options, given, error) ||
+      ! cli_adapters_parse (given->adapters, &options->adapters, error) ||
       ! take_number ("strength", given->strength, 0.01, 1.0, &options->strength, error) ||
       ! take_number ("guidance", given->guidance, 1.0, 50.0, &options->guidance, error) ||
+      ! take_number ("image-guidance", given->image_guidance, 1.0, 50.0, &options->image_guidance,
+                     error) ||
       ! take_number ("eta", given->eta, 0.0, 1.0, &options->eta, error) ||
+      ! take_number ("s-noise", given->s_noise, 0.0, 2.0, &options->s_noise, error) ||
       ! take_integer ("steps", given->steps, 1000, &options->steps, error) ||
+      ! take_integer ("clip-skip", given->clip_skip, 100, &options->clip_skip, error) ||
       ! take_integer ("variants", given->variants, 1000, &options->n_variants, error) ||
-      ! take_sampler (options, given, error) || ! take_random (options, given, error) ||
+      ! take_sampler (options, given, error) || ! take_schedule (options, given, error) ||
+      ! take_random (options, given, error) ||
       ! take_seed (options, given, error) || ! take_size (options, given, error))
     return FALSE;
+
+  if (options->recipe_adapters && ! options->adapters)
+    return usage (error, _("the recipe was made with the adapters %s: give them with --lora"),
+                  options->recipe_adapters);
 
   if (! options->prompt)
     return usage (error, _("a prompt is missing: --prompt \"what the picture is to show\""));
@@ -488,10 +344,11 @@ cli_options_parse (PalIntent intent,
                    GError  **error)
 {
   g_autoptr (CliOptions)     options = g_new0 (CliOptions, 1);
-  g_auto (Given)             given   = { .strength = NO_NUMBER, .guidance = NO_NUMBER,
-                                         .eta = NO_NUMBER, .steps = G_MININT,
-                                         .variants = G_MININT };
-  g_autoptr (GOptionContext) context = make_context (intent, &given);
+  g_auto (CliGiven)          given;
+  g_autoptr (GOptionContext) context = NULL;
+
+  cli_given_init (&given);
+  context = cli_given_context (&given, intent);
 
   options->intent = intent;
   if (! parse_context (context, arguments, error) ||
@@ -554,6 +411,9 @@ cli_options_free (CliOptions *options)
   g_free (options->model);
   g_free (options->device);
   g_free (options->sampler);
+  g_free (options->schedule);
   g_free (options->recipe_model);
+  g_free (options->recipe_adapters);
+  g_clear_pointer (&options->adapters, g_array_unref);
   g_free (options);
 }

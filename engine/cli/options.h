@@ -17,14 +17,16 @@ typedef struct
   gboolean      invert_mask;
 
   gchar        *prompt, *negative_prompt;
-  gchar        *model, *device, *sampler;
+  gchar        *model, *device, *sampler, *schedule;
   gchar        *recipe_model;   /* name of the model that the recipe was made with */
-  gdouble       strength, guidance, eta;
-  gint          steps, width, height;
-  gboolean      karras, keep_colours;
+  gchar        *recipe_adapters;
+  gdouble       strength, guidance, image_guidance, eta, s_noise;
+  gint          steps, width, height, clip_skip;
+  gboolean      keep_colours;
   PalRandomKind random;
   guint64       seed;           /* of the first variant */
   gint          n_variants;
+  GArray       *adapters;       /* of PalAdapter, which own their paths; NULL: none */
 
   gboolean      json, quiet, progress, dry_run;
 } CliOptions;

@@ -193,7 +193,10 @@ make_request (const Job *job,
     .width = job->source ? job->patch.rect.width : o->width,
     .height = job->source ? job->patch.rect.height : o->height,
     .strength = o->strength, .steps = o->steps, .guidance = o->guidance, .eta = o->eta,
-    .sampler = o->sampler, .karras = o->karras,
+    .image_guidance = o->image_guidance, .s_noise = o->s_noise,
+    .adapters = o->adapters ? (const PalAdapter *) o->adapters->data : NULL,
+    .n_adapters = o->adapters ? o->adapters->len : 0,
+    .sampler = o->sampler, .schedule = o->schedule, .clip_skip = o->clip_skip,
     .keep_colours = o->keep_colours, .seed = seed, .random = o->random,
   };
 }

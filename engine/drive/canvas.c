@@ -13,11 +13,34 @@
 /* Beyond this factor over what a model takes at once, a whole look loses too much. */
 #define TOLERABLE_REDUCTION 1.3
 
-static gint
-window_size (const PalModelInfo   *info,
-             const PalModelTraits *traits)
+/* What a model takes at once. */
+typedef struct
 {
-  return MAX (traits->window_px > 0 ? traits->window_px : info->trained_max_px, 1);
+  gdouble side;               /* px, the longer */
+  gdouble area;               /* px */
+} Limit;
+
+static Limit
+limit_of (const PalModelInfo   *info,
+          const PalModelTraits *traits)
+{
+  gdouble side = MAX (traits->window_px > 0 ? traits->window_px : info->trained_max_px, 1);
+  gdouble area = side * side;
+
+  if (traits->window_px == 0 && info->trained_megapixels > 0.0)
+    area = MIN (area, info->trained_megapixels * 1e6);
+
+  return (Limit) { side, area };
+}
+
+/* How much larger than the limit a picture is. */
+static gdouble
+excess (Limit limit,
+        gint  width,
+        gint  height)
+{
+  return MAX (MAX (width, height) / limit.side,
+              sqrt ((gdouble) width * height / limit.area));
 }
 
 static gint
@@ -53,17 +76,20 @@ pal_canvas_plan (const PalModelInfo   *info,
                  gboolean              whole)
 {
   gint      multiple = least_common_multiple (MAX (info->multiple_px, 1), MAX (factor, 1));
-  gdouble   most     = whole_multiple (window_size (info, traits) - multiple + 1, multiple);
-  gdouble   longest  = MAX (width, height), shortest = MIN (width, height);
+  Limit     limit    = limit_of (info, traits);
+  gint      window   = whole_multiple ((gint) sqrt (limit.area) - multiple + 1, multiple);
+  gdouble   shortest = MIN (width, height), room;
   gdouble   scale    = 1.0;
   PalCanvas canvas   = { 0 };
 
+  limit.side = whole_multiple ((gint) limit.side - multiple + 1, multiple);
+  room       = 1.0 / excess (limit, width, height);
   if (shortest < info->trained_min_px)
-    scale = MAX (MIN (info->trained_min_px / shortest, most / longest), 1.0);
+    scale = MAX (MIN (info->trained_min_px / shortest, room), 1.0);
   if (whole)
-    scale = MIN (scale, most / longest);
+    scale = MIN (scale, room);
   else
-    scale = MIN (scale, sqrt (MOST_WINDOWS * most * most / (longest * shortest)));
+    scale = MIN (scale, window * sqrt (MOST_WINDOWS / ((gdouble) width * height)));
 
   canvas.content_width  = MAX ((gint) lround (width * scale), 1);
   canvas.content_height = MAX ((gint) lround (height * scale), 1);
@@ -71,9 +97,10 @@ pal_canvas_plan (const PalModelInfo   *info,
   canvas.height         = whole_multiple (canvas.content_height, multiple);
   canvas.reduced        = canvas.content_width < width || canvas.content_height < height;
 
-  if (! whole && MAX (canvas.width, canvas.height) > most)
+  if (! whole && (MAX (canvas.width, canvas.height) > limit.side ||
+                  excess (limit, canvas.content_width, canvas.content_height) > 1.0))
     {
-      canvas.window  = (gint) most;
+      canvas.window  = window;
       canvas.overlap = traits->window_px > 0 && traits->window_overlap_px > 0
                        ? MIN (traits->window_overlap_px, canvas.window / 2) : canvas.window / 4;
     }
@@ -89,7 +116,7 @@ pal_canvas_wants_two_passes (const PalModelInfo   *info,
 {
   /* A model that names its window was made to work in windows alone. */
   return traits->window_px == 0 &&
-         MAX (width, height) > TOLERABLE_REDUCTION * window_size (info, traits);
+         excess (limit_of (info, traits), width, height) > TOLERABLE_REDUCTION;
 }
 
 PalImage *

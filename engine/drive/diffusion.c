@@ -2,8 +2,10 @@
 /* The diffusion loop.
  *
  * Papers: arXiv 2108.01073 (partial noise), 2201.09865 (holding the known region),
- * 2207.12598 (guidance), 2302.08113 (windows). Reference: huggingface/diffusers
- * src/diffusers/pipelines/stable_diffusion/pipeline_stable_diffusion_{img2img,inpaint}.py
+ * 2207.12598 (guidance), 2302.08113 (windows), 2306.00950 (a strength for each pixel),
+ * 2211.09800 (editing by instruction, eq. 3). Reference: huggingface/diffusers
+ * src/diffusers/pipelines/stable_diffusion/pipeline_stable_diffusion_{img2img,inpaint,
+ * instruct_pix2pix}.py
  * @58eb52c, Apache-2.0.
  * Easy to get wrong, guarded by the golden cases: the batch is [uncond, cond]; the
  * known region is renoised with the noise that the walk started from, and is put back
@@ -19,6 +21,9 @@
 #include "drive/floats.h"
 #include "drive/windows.h"
 
+/* Neither picture nor prompt, the picture alone, both. */
+#define MOST_BATCH 3
+
 typedef struct
 {
   const PalDenoiser  *denoiser;
@@ -32,9 +37,10 @@ typedef struct
   gfloat             *guided, *known;   /* [n] */
   gfloat             *context;          /* [batch, tokens, channels] */
   gfloat             *vector;           /* [batch, vector_channels]; NULL for models without */
+  gfloat             *sizes;            /* [batch, n_sizes]; NULL for models without */
   gfloat             *tile_in, *tile_out;
   PalWindows          windows;
-  PalBlend            blends[2];        /* one for each of the batch */
+  PalBlend            blends[MOST_BATCH];   /* one for each of the batch */
 } Loop;
 
 static void
@@ -48,10 +54,11 @@ loop_clear (Loop *loop)
   g_free (loop->known);
   g_free (loop->context);
   g_free (loop->vector);
+  g_free (loop->sizes);
   g_free (loop->tile_in);
   g_free (loop->tile_out);
-  pal_blend_clear (&loop->blends[0]);
-  pal_blend_clear (&loop->blends[1]);
+  for (gsize b = 0; b < MOST_BATCH; b++)
+    pal_blend_clear (&loop->blends[b]);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Loop, loop_clear)
@@ -71,29 +78,41 @@ check_conditions (const PalDiffusion  *d,
   return FALSE;
 }
 
-/* What both prompts say, uncond first. */
+/* What the prompts say, the negative first. */
 static gboolean
 join_conditions (Loop    *loop,
                  GError **error)
 {
   const PalDiffusion *d        = loop->d;
-  const PalCondition *all[]    = { d->uncond ? d->uncond : d->cond, d->cond };
   gsize               batch    = (gsize) loop->batch;
   gsize               per_text = (gsize) (d->cond->tokens * d->cond->channels);
   gsize               labels   = (gsize) d->cond->vector_channels;
+  gsize               sizes    = (gsize) d->cond->n_sizes;
 
-  if (! pal_floats_new (&loop->context, per_text * batch, error) ||
-      (labels > 0 && ! pal_floats_new (&loop->vector, labels * batch, error)))
+  if ((! loop->context && ! pal_floats_new (&loop->context, per_text * batch, error)) ||
+      (labels > 0 && ! loop->vector && ! pal_floats_new (&loop->vector, labels * batch, error)) ||
+      (sizes > 0 && ! loop->sizes && ! pal_floats_new (&loop->sizes, sizes * batch, error)))
     return FALSE;
 
   for (gsize b = 0; b < batch; b++)
     {
-      memcpy (loop->context + b * per_text, all[b]->states, per_text * sizeof (gfloat));
+      const PalCondition *told = b + 1 == batch ? d->cond : d->uncond;
+
+      memcpy (loop->context + b * per_text, told->states, per_text * sizeof (gfloat));
       if (labels > 0)
-        memcpy (loop->vector + b * labels, all[b]->vector, labels * sizeof (gfloat));
+        memcpy (loop->vector + b * labels, told->vector, labels * sizeof (gfloat));
+      if (sizes > 0)
+        memcpy (loop->sizes + b * sizes, told->sizes, sizes * sizeof (gfloat));
     }
 
   return TRUE;
+}
+
+/* Whether the denoiser is shown a picture to change, beside the noisy one. */
+static gboolean
+is_editor (const Loop *loop)
+{
+  return loop->denoiser->in_channels == 2 * loop->denoiser->channels;
 }
 
 static gboolean
@@ -105,7 +124,7 @@ loop_init (Loop                *loop,
   gsize               batch, inputs;
   gint                window   = d->window > 0 ? d->window : MAX (d->width, d->height);
 
-  loop->batch   = d->uncond ? 2 : 1;
+  loop->batch   = ! d->uncond ? 1 : is_editor (loop) ? 3 : 2;
   loop->pixels  = (gsize) d->width * (gsize) d->height;
   loop->n       = loop->pixels * channels;
   loop->windows = (PalWindows) { d->width, d->height, window, CLAMP (d->overlap, 0, window - 1) };
@@ -136,7 +155,8 @@ loop_init (Loop                *loop,
          pal_floats_new (&loop->tile_out, loop->n * batch, error);
 }
 
-/* [noisy L, mask 1, masked image L] or [noisy L], the same for all of the batch. */
+/* [noisy L, mask 1, masked image L], [noisy L, image L] or [noisy L]: the same for all of
+ * the batch, but the first of three is shown no image. */
 static void
 fill_input (Loop         *loop,
             const gfloat *x,
@@ -157,12 +177,16 @@ fill_input (Loop         *loop,
       if (in == l)
         continue;
 
-      to[l] = d->mask ? d->mask[i] : 1.0f;
-      memcpy (to + l + 1, d->masked_image + i * l, l * sizeof (gfloat));
+      if (in > 2 * l)
+        to[l] = d->mask ? d->mask[i] : 1.0f;
+      memcpy (to + in - l, d->masked_image + i * l, l * sizeof (gfloat));
     }
 
-  if (loop->batch == 2)
-    memcpy (loop->input + of_one, loop->input, of_one * sizeof (gfloat));
+  for (gsize b = 1; b < (gsize) loop->batch; b++)
+    memcpy (loop->input + b * of_one, loop->input, of_one * sizeof (gfloat));
+
+  for (gsize i = 0; i < loop->pixels && loop->batch == 3; i++)
+    memset (loop->input + i * in + l, 0, l * sizeof (gfloat));
 }
 
 static gboolean
@@ -187,7 +211,9 @@ denoise_window (Loop          *loop,
                                     .timestep = pal_sampling_timestep (d->sampling, call),
                                     .tokens   = d->cond->tokens,
                                     .context  = loop->context,
-                                    .vector   = loop->vector
+                                    .vector   = loop->vector,
+                                    .sizes    = loop->sizes,
+                                    .guidance = d->guidance
                                   }, output, loop->cancellable, error);
 }
 
@@ -225,22 +251,27 @@ denoise (Loop    *loop,
   return TRUE;
 }
 
-/* uncond + guidance (cond - uncond) */
+/* uncond + guidance (cond - uncond), where uncond of an editor is itself
+ * nothing + image guidance (image - nothing) + .. (image - image). */
 static gboolean
 guide (Loop    *loop,
        gint     call,
        GError **error)
 {
   const gfloat *cond  = loop->output + (gsize) (loop->batch - 1) * loop->n;
+  const gfloat *with  = loop->batch > 1 ? cond - loop->n : NULL;
   gfloat        scale = (gfloat) loop->d->guidance;
+  gfloat        image = (gfloat) loop->d->image_guidance;
   gboolean      fine  = TRUE;
 
   for (gsize i = 0; i < loop->n; i++)
     {
       gfloat value = cond[i];
 
-      if (loop->batch == 2)
-        value = loop->output[i] + scale * (value - loop->output[i]);
+      if (with)
+        value = with[i] + scale * (value - with[i]);
+      if (loop->batch == 3)
+        value += (image - 1.0f) * (with[i] - loop->output[i]);
       loop->guided[i] = value;
       fine &= isfinite (value) != 0;
     }
@@ -265,23 +296,34 @@ draw (Loop    *loop,
                         error);
 }
 
-/* Puts the known part of the picture back, as noisy as the rest. */
+/* Puts the known part of the picture back, as noisy as the rest: all that will take part
+ * in no more of the walk than what lies behind this call, to the nearest call. */
 static void
 hold_known (Loop   *loop,
             gint    call,
             gfloat *x)
 {
-  const PalDiffusion *d = loop->d;
-  gsize               l = (gsize) loop->denoiser->channels;
+  const PalDiffusion *d         = loop->d;
+  const gfloat       *strengths = d->strengths ? d->strengths : d->mask;
+  gsize               l         = (gsize) loop->denoiser->channels;
+  gint                n_calls   = pal_sampling_n_calls (d->sampling);
+  gfloat              left      = ((gfloat) (n_calls - 1 - call) + 0.5f) / (gfloat) n_calls;
 
   pal_sampling_renoise (d->sampling, call, d->image, loop->noise, loop->known, loop->n);
 
   for (gsize i = 0; i < loop->n; i++)
-    {
-      gfloat m = d->mask[i / l];
+    if (strengths[i / l] < left)
+      x[i] = loop->known[i];
+}
 
-      x[i] = m >= 1.0f ? x[i] : m > 0.0f ? (1.0f - m) * loop->known[i] + m * x[i] : loop->known[i];
-    }
+/* A model that takes a mask answers for all of the picture itself. */
+static gboolean
+holds (const Loop *loop)
+{
+  const PalDiffusion *d = loop->d;
+
+  return d->image &&
+         (d->strengths || (d->mask && loop->denoiser->in_channels <= 2 * loop->denoiser->channels));
 }
 
 static gboolean
@@ -311,7 +353,7 @@ loop_call (Loop    *loop,
 
   pal_sampling_step (d->sampling, call, loop->guided, fresh, x, loop->n);
 
-  if (d->mask && d->image && loop->denoiser->in_channels == loop->denoiser->channels)
+  if (holds (loop))
     hold_known (loop, call, x);
 
   if (d->observe)
@@ -328,13 +370,28 @@ loop_call (Loop    *loop,
   return TRUE;
 }
 
+/* Puts what the prompts say at this call in the place of what they said before. */
+static gboolean
+tell (Loop          *loop,
+      PalDiffusion  *d,
+      gint           call,
+      GError       **error)
+{
+  const PalCondition *cond = d->cond, *uncond = d->uncond;
+
+  d->tell (d->tell_data, call, &d->cond, &d->uncond);
+
+  return (cond == d->cond && uncond == d->uncond) || join_conditions (loop, error);
+}
+
 gboolean
 pal_diffuse_with (const PalDenoiser   *denoiser,
-                  const PalDiffusion  *d,
+                  const PalDiffusion  *diffusion,
                   gfloat              *latents,
                   GCancellable        *cancellable,
                   GError             **error)
 {
+  PalDiffusion  told    = *diffusion, *d = &told;
   g_auto (Loop) loop    = { .denoiser = denoiser, .d = d, .cancellable = cancellable };
   const gfloat *image   = d->pure_noise ? NULL : d->image;
   gint          n_calls = pal_sampling_n_calls (d->sampling);
@@ -348,7 +405,8 @@ pal_diffuse_with (const PalDenoiser   *denoiser,
   pal_sampling_start (d->sampling, image, loop.noise, latents, loop.n);
 
   for (gint call = 0; call < n_calls; call++)
-    if (! loop_call (&loop, call, latents, error))
+    if ((d->tell && ! tell (&loop, d, call, error)) ||
+        ! loop_call (&loop, call, latents, error))
       return FALSE;
 
   return TRUE;

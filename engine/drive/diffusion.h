@@ -33,21 +33,31 @@ typedef struct
 
 typedef void (*PalDiffusionFunc) (const PalDiffusionStep *step, gpointer data);
 
+/* What is told at a call, where it changes: *uncond is left alone without guidance. */
+typedef void (*PalTellFunc) (gpointer data, gint call, const PalCondition **cond,
+                             const PalCondition **uncond);
+
 typedef struct
 {
   gint                width, height;    /* latent px */
   const PalCondition *cond;
   const PalCondition *uncond;           /* NULL = no guidance: batch 1 */
   gdouble             guidance;
+  gdouble             image_guidance;   /* towards the shown image, for models that edit */
   const gfloat       *image;            /* [h, w, L] scaled latents; NULL = start from pure noise */
   gboolean            pure_noise;       /* start from noise though there is an image: strength 1 */
   const gfloat       *mask;             /* [h, w], 1 = repaint; NULL = everywhere */
-  const gfloat       *masked_image;     /* [h, w, L] scaled latents, for models that take a mask */
+  const gfloat       *strengths;        /* [h, w], the part of the walk that each latent takes
+                                         * part in; NULL = mask, for models without mask input */
+  const gfloat       *masked_image;     /* [h, w, L] what models with more input are shown: scaled
+                                         * latents behind a mask, or unscaled ones to edit */
   gint                window, overlap;  /* latent px: denoise in windows of this side; 0 = whole */
   PalRecall          *recall;           /* placed; or NULL */
   PalPreview         *preview;          /* likewise */
   PalSampling        *sampling;
   PalNoise            noise;            /* drawn once at the start, then when the sampler wants */
+  PalTellFunc         tell;             /* of cond's and uncond's sizes; NULL: these all along */
+  gpointer            tell_data;
   PalDiffusionFunc    observe;
   gpointer            observe_data;
 } PalDiffusion;
@@ -55,14 +65,15 @@ typedef struct
 /* A denoiser as the loop sees it; see pal_model_denoise (). */
 typedef struct
 {
-  gint64   in_channels, channels;       /* 2 L + 1 and L when it takes a mask, else L and L */
+  gint64   in_channels, channels;       /* 2 L + 1 and L when it takes a mask, 2 L and L when it
+                                         * edits a picture, else L and L */
   gboolean (*denoise) (gpointer data, const PalDenoise *call, gfloat *out,
                        GCancellable *cancellable, GError **error);
   gpointer data;
 } PalDenoiser;
 
-/* latents: [h, w, L], the result, scaled. In a model without mask input, the known
- * region is renoised and put back after each call. */
+/* latents: [h, w, L], the result, scaled. In a model without mask input, or with strengths,
+ * what a latent does not take part in is the image, renoised and put back after each call. */
 gboolean pal_diffuse (PalModel *model, const PalDiffusion *diffusion, gfloat *latents,
                       GCancellable *cancellable, GError **error);
 

@@ -4,7 +4,8 @@
  *
  * A model without mask input holds the known region in latents; what it must not see
  * is filled from its surroundings first. One with mask input is shown the picture with
- * a mid-grey hole, or, where it restyles by looking, the picture itself. */
+ * a mid-grey hole, or, where it restyles by looking, the picture itself; so is one that
+ * edits by instruction. */
 
 #include "drive/diffusion.h"
 
@@ -16,11 +17,10 @@
 #include "drive/memo.h"
 #include "drive/passes.h"
 #include "drive/progress.h"
+#include "drive/prompts.h"
 #include "drive/request.h"
 #include "drive/seamless.h"
-
-/* Selected less than this is not: a feather's far end is no place to paint. */
-#define LEAST_MASK (1.0f / 64.0f)
+#include "drive/soft-mask.h"
 
 #define MID_GREY 0.5f
 
@@ -41,8 +41,7 @@ typedef struct
   const PalModelTraits *traits;
   PalRequest            request;        /* resolved */
   PalRandom            *random;
-  PalCondition          cond, uncond;   /* the memo's */
-  PalRecall            *recall;         /* NULL: the denoiser draws alone */
+  PalPrompts            prompts;
   PalPreview           *preview;        /* NULL: none is wanted */
   Pass                  passes[PAL_MAX_PASSES];
   guint                 n_passes;
@@ -60,7 +59,7 @@ run_clear (Run *run)
   for (guint i = 0; i < G_N_ELEMENTS (run->passes); i++)
     g_clear_pointer (&run->passes[i].sampling, pal_sampling_free);
   g_clear_pointer (&run->random, pal_random_free);
-  g_clear_pointer (&run->recall, pal_recall_free);
+  pal_prompts_clear (&run->prompts);
   g_clear_pointer (&run->preview, pal_preview_free);
   g_clear_pointer (&run->note, g_free);
 }
@@ -78,9 +77,12 @@ out_of_memory (GError **error)
 
 static void
 add_note (Run   *run,
-          gchar *line /* taken */)
+          gchar *line /* taken; NULL: nothing to say */)
 {
   gchar *before = run->note;
+
+  if (! line)
+    return;
 
   run->note = before ? g_strdup_printf ("%s; %s", before, line) : g_strdup (line);
   g_free (before);
@@ -151,20 +153,16 @@ plan_sampling (Run           *run,
                const PalPass *planned,
                GError       **error)
 {
-  const PalRequest *r       = &run->request;
-  const PalSampler *sampler = pal_sampler_find (r->sampler, error);
-  Pass             *pass    = &run->passes[run->n_passes++];
-  PalScheduleConfig config;
+  const PalRequest *r     = &run->request;
+  Pass             *pass  = &run->passes[run->n_passes++];
+  PalSamplingSetup  setup = { .steps = r->steps, .strength = planned->strength, .eta = r->eta,
+                              .s_noise = r->s_noise };
 
-  pal_schedule_config_copy (&config, pal_model_schedule (run->model));
-  config.karras |= r->karras;
-
+  setup.sampler  = pal_sampler_find (r->sampler, error);
   pass->strength = planned->strength;
   pass->canvas   = planned->canvas;
-  pass->sampling = sampler ? pal_sampling_new (sampler, &config, r->steps, pass->strength, r->eta,
-                                               error)
-                           : NULL;
-  pal_schedule_config_clear (&config);
+  if (setup.sampler && pal_schedule_find (r->schedule, &setup.schedule, error))
+    pass->sampling = pal_sampling_new (&setup, pal_model_schedule (run->model), error);
 
   if (pass->sampling)
     run->tracker.n_calls += pal_sampling_n_calls (pass->sampling);
@@ -199,63 +197,14 @@ static gboolean
 read_prompts (Run     *run,
               GError **error)
 {
-  const PalRequest            *r       = &run->request;
-  g_autoptr (PalPromptReading) reading = pal_model_info_read_prompt (run->info, r->intent,
-                                                                     r->prompt);
-  const gchar                 *prompt  = reading ? reading->prompt : r->prompt;
-  gchar                       *note    = reading ? pal_prompt_reading_note (reading, r->intent)
-                                                 : NULL;
-  gchar                       *cut     = NULL;
-
-  if (note)
-    add_note (run, note);
-
   pal_tracker_phase (&run->tracker, PAL_PHASE_TEXT);
-  if (r->intent != PAL_RESTYLE)
-    run->recall = pal_recall_new (run->model, prompt, r->seed);
-  if (! pal_memo_condition (run->model, prompt, &run->cond, &cut, run->cancellable, error))
+  if (! pal_prompts_read (run->model, &run->request, &run->prompts, run->cancellable, error))
     return FALSE;
 
-  if (cut)
-    add_note (run, cut);
+  add_note (run, g_steal_pointer (&run->prompts.read));
+  add_note (run, g_steal_pointer (&run->prompts.cut));
 
-  return r->guidance <= 1.0 ||
-         pal_memo_condition (run->model, r->negative_prompt, &run->uncond, NULL, run->cancellable,
-                             error);
-}
-
-/* 1 where the canvas is to change; NULL when it is so everywhere. */
-static gboolean
-place_mask (const Run   *run,
-            const Pass  *pass,
-            PalImage   **out,
-            GError     **error)
-{
-  PalImage *mask;
-
-  *out = NULL;
-  if (! run->request.mask || run->request.intent == PAL_GENERATE)
-    return TRUE;
-
-  mask = pal_canvas_place (&pass->canvas, run->request.mask);
-  if (! mask)
-    return out_of_memory (error);
-
-  for (gsize i = 0; i < (gsize) mask->width * (gsize) mask->height; i++)
-    mask->data[i] = mask->data[i] >= LEAST_MASK ? 1.0f : 0.0f;
-
-  /* A selection that is faint all over is still one. */
-  if (pal_image_bounds (mask).width == 0)
-    {
-      pal_image_free (mask);
-      mask = pal_canvas_place (&pass->canvas, run->request.mask);
-      for (gsize i = 0; mask && i < (gsize) mask->width * (gsize) mask->height; i++)
-        mask->data[i] = mask->data[i] > 0.0f ? 1.0f : 0.0f;
-    }
-
-  *out = mask;
-
-  return mask != NULL || out_of_memory (error);
+  return TRUE;
 }
 
 /* What a model with mask input is shown: the picture, its hole grey. */
@@ -281,7 +230,7 @@ shown_picture (const Run      *run,
 /* The latents a pass works from, each NULL when it needs none. */
 typedef struct
 {
-  gfloat  *image, *shown, *mask;
+  gfloat  *image, *shown, *mask, *strengths;
   gboolean pure_noise;
 } Inputs;
 
@@ -291,6 +240,7 @@ inputs_clear (Inputs *inputs)
   g_free (inputs->image);
   g_free (inputs->shown);
   g_free (inputs->mask);
+  g_free (inputs->strengths);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Inputs, inputs_clear)
@@ -310,13 +260,42 @@ encode_into (Run       *run,
   return *out != NULL;
 }
 
-static PalMaskRule
-mask_rule (const Run *run)
+/* What the denoiser is shown beside the noise: the picture behind the mask, or, scaled as
+ * the codec gives it, the picture to edit. */
+static gboolean
+prepare_shown (Run             *run,
+               const Pass      *pass,
+               const PalImage  *source,
+               const PalImage  *mask,
+               Inputs          *inputs,
+               GError         **error)
 {
-  if (! pal_model_takes_mask (run->model))
-    return PAL_MASK_ANY;
+  const PalVaeConfig *vae  = pal_model_vae (run->model);
+  gboolean            hole = pal_mask_is_shown (run->model, pass->strength);
+  gsize               n    = (gsize) (pass->canvas.width / vae->factor) *
+                             (gsize) (pass->canvas.height / vae->factor) *
+                             (gsize) vae->latent_channels;
 
-  return run->traits->mask_area ? PAL_MASK_AREA : PAL_MASK_NEAREST;
+  if (pal_model_takes_mask (run->model))
+    return encode_into (run, shown_picture (run, pass, source, hole ? mask : NULL),
+                        &inputs->shown, error);
+
+  if (! pal_model_edits (run->model))
+    return TRUE;
+
+  if (! source)
+    {
+      inputs->shown = g_try_new0 (gfloat, n);
+      return inputs->shown != NULL || out_of_memory (error);
+    }
+
+  if (! encode_into (run, pal_image_copy (source), &inputs->shown, error))
+    return FALSE;
+
+  for (gsize i = 0; i < n; i++)
+    inputs->shown[i] = inputs->shown[i] / vae->scaling_factor + vae->shift_factor;
+
+  return TRUE;
 }
 
 /* picture: what the pass starts from, on its canvas; source: the request's, likewise.
@@ -329,36 +308,41 @@ prepare_inputs (Run             *run,
                 Inputs          *inputs,
                 GError         **error)
 {
-  gboolean             takes   = pal_model_takes_mask (run->model);
-  gboolean             restyle = run->request.intent == PAL_RESTYLE;
-  g_autoptr (PalImage) mask    = NULL;
-  gboolean             hold;
+  gboolean            restyle = run->request.intent == PAL_RESTYLE;
+  gboolean            masked  = run->request.mask && run->request.intent != PAL_GENERATE;
+  g_auto (PalSoftMask) mask   = { NULL };
 
   pal_tracker_phase (&run->tracker, PAL_PHASE_ENCODE);
-  if (! place_mask (run, pass, &mask, error))
+  if (! pal_soft_mask_place (&mask, &pass->canvas, masked ? run->request.mask : NULL, error) ||
+      ! pal_soft_mask_latents (&mask, run->model, pass->strength, &inputs->mask,
+                               &inputs->strengths, error))
     return FALSE;
 
-  run->current     = pass;
-  run->skip_after  = mask || takes;
+  run->current       = pass;
+  run->skip_after    = masked || pal_model_takes_mask (run->model);
   inputs->pure_noise = ! picture ||
                        (pass->strength >= 1.0 && (! restyle || run->info->source_restyle));
-  hold = mask && ! takes;
 
-  if (picture && (! inputs->pure_noise || hold) &&
+  if (picture && (! inputs->pure_noise || inputs->strengths) &&
       (! skip_noise (run, pass, error) ||
-       ! encode_into (run, inputs->pure_noise ? pal_image_spread (picture, mask)
+       ! encode_into (run, inputs->pure_noise ? pal_image_spread (picture, mask.replaced)
                                               : pal_image_copy (picture), &inputs->image, error)))
     return FALSE;
 
-  if (takes && ! encode_into (run, shown_picture (run, pass, source, mask), &inputs->shown, error))
-    return FALSE;
+  return prepare_shown (run, pass, source, mask.touched, inputs, error);
+}
 
-  if (! mask)
-    return TRUE;
+/* The prompts of a call of the current pass. */
+static void
+tell_step (gpointer             data,
+           gint                 call,
+           const PalCondition **cond,
+           const PalCondition **uncond)
+{
+  const Run *run = data;
 
-  inputs->mask = pal_canvas_latent_mask (mask, pal_model_vae (run->model)->factor, mask_rule (run));
-
-  return inputs->mask != NULL || out_of_memory (error);
+  pal_prompts_tell (&run->prompts, pal_sampling_step_of (run->current->sampling, call), cond,
+                    uncond);
 }
 
 static PalImage *
@@ -384,16 +368,18 @@ denoise_and_decode (Run           *run,
   d = (PalDiffusion) {
     .width        = width,
     .height       = height,
-    .cond         = &run->cond,
-    .uncond       = run->uncond.states ? &run->uncond : NULL,
+    .tell         = tell_step,
+    .tell_data    = run,
     .guidance     = run->request.guidance,
+    .image_guidance = run->request.image_guidance,
     .image        = inputs->image,
     .pure_noise   = inputs->pure_noise,
     .mask         = inputs->mask,
+    .strengths    = inputs->strengths,
     .masked_image = inputs->shown,
     .window       = pass->canvas.window / vae->factor,
     .overlap      = pass->canvas.overlap / vae->factor,
-    .recall       = run->recall,
+    .recall       = run->prompts.recall,
     .preview      = run->preview,
     .sampling     = pass->sampling,
     .noise        = { draw_noise, run },
@@ -401,8 +387,10 @@ denoise_and_decode (Run           *run,
     .observe_data = run
   };
 
+  pal_prompts_place (&run->prompts, pass->canvas.width, pass->canvas.height);
+  pal_prompts_tell (&run->prompts, 0, &d.cond, &d.uncond);
   pal_tracker_phase (&run->tracker, PAL_PHASE_DENOISE);
-  if (run->recall && ! pal_recall_place (run->recall, width, height, inputs->mask,
+  if (run->prompts.recall && ! pal_recall_place (run->prompts.recall, width, height, inputs->mask,
                                             inputs->shown ? inputs->shown : inputs->image, error))
     return NULL;
   if (run->preview)
@@ -580,6 +568,7 @@ pal_generate (PalModel          *model,
   run.traits = pal_model_traits (model);
 
   if (! pal_request_resolve (request, run.info, run.traits, &run.request, error) ||
+      ! pal_model_set_adapters (model, request->adapters, request->n_adapters, error) ||
       ! plan_passes (&run, error))
     return NULL;
 

@@ -12,9 +12,10 @@
 
 typedef struct
 {
-  gchar       *prompt;          /* NULL is not "" */
-  gchar       *note;
-  PalCondition condition;
+  PalScriptSetup setup;         /* with text */
+  gchar         *text;          /* NULL is not "" */
+  gchar         *note;
+  PalScript     *script;
 } Prompt;
 
 typedef struct
@@ -34,8 +35,8 @@ prompt_free (gpointer data)
 {
   Prompt *prompt = data;
 
-  pal_condition_clear (&prompt->condition);
-  g_free (prompt->prompt);
+  g_clear_pointer (&prompt->script, pal_script_free);
+  g_free (prompt->text);
   g_free (prompt->note);
   g_free (prompt);
 }
@@ -106,40 +107,43 @@ keep (GQueue        *items,
 
 static gint
 prompt_differs (gconstpointer item,
-                gconstpointer prompt)
+                gconstpointer setup)
 {
-  return g_strcmp0 (((const Prompt *) item)->prompt, prompt);
+  const PalScriptSetup *a = &((const Prompt *) item)->setup, *b = setup;
+
+  return a->n_steps != b->n_steps || a->clip_skip != b->clip_skip ||
+         g_strcmp0 (a->text, b->text) != 0;
 }
 
-gboolean
-pal_memo_condition (PalModel      *model,
-                    const gchar   *prompt,
-                    PalCondition  *out,
-                    gchar        **note,
-                    GCancellable  *cancellable,
-                    GError       **error)
+PalScript *
+pal_memo_script (PalModel              *model,
+                 const PalScriptSetup  *setup,
+                 gchar                **note,
+                 GCancellable          *cancellable,
+                 GError               **error)
 {
   Memo   *memo  = memo_of (model);
-  Prompt *known = find (&memo->prompts, prompt, prompt_differs);
+  Prompt *known = find (&memo->prompts, setup, prompt_differs);
 
   if (! known)
     {
-      known         = g_new0 (Prompt, 1);
-      known->prompt = g_strdup (prompt);
-      if (! pal_model_condition (model, prompt, &known->condition, &known->note, cancellable,
-                                 error))
+      known             = g_new0 (Prompt, 1);
+      known->text       = g_strdup (setup->text);
+      known->setup      = *setup;
+      known->setup.text = known->text;
+      known->script     = pal_script_new (model, setup, &known->note, cancellable, error);
+      if (! known->script)
         {
           prompt_free (known);
-          return FALSE;
+          return NULL;
         }
       keep (&memo->prompts, known, MOST_PROMPTS, prompt_free);
     }
 
-  *out = known->condition;
   if (note && known->note)
     g_set_str (note, known->note);
 
-  return TRUE;
+  return pal_script_copy (known->script);
 }
 
 static gchar *

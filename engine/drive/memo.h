@@ -6,15 +6,14 @@
 #define PAL_DRIVE_MEMO_H
 
 #include "base/image.h"
-#include "family/model.h"
+#include "family/script.h"
 
-/* As pal_model_condition (), but what out points to stays the memo's: it is not to be
- * cleared, and lasts until two other prompts have been read. */
-gboolean pal_memo_condition (PalModel *model, const gchar *prompt, PalCondition *out,
-                             gchar **note, GCancellable *cancellable, GError **error);
+/* As pal_script_new (): a copy, the caller's to change. */
+PalScript *pal_memo_script (PalModel *model, const PalScriptSetup *setup, gchar **note,
+                            GCancellable *cancellable, GError **error);
 
 /* As pal_codec_encode (). */
-gfloat  *pal_memo_encode    (PalModel *model, const PalImage *image, GCancellable *cancellable,
-                             GError **error);
+gfloat    *pal_memo_encode (PalModel *model, const PalImage *image, GCancellable *cancellable,
+                            GError **error);
 
 #endif

@@ -38,6 +38,16 @@ pal_passes_plan (PalModel         *model,
   return 2;
 }
 
+gint
+pal_passes_batch (PalModel         *model,
+                  const PalRequest *r)
+{
+  if (r->guidance <= 1.0 || pal_model_unet (model)->guidance_channels > 0)
+    return 1;
+
+  return pal_model_edits (model) ? 3 : 2;
+}
+
 /* What the exemplar memory adds to a pass, where one is asked. */
 static PalMatchSize
 match_size (PalModel *model, const PalRequest *r, const PalCanvas *canvas)
@@ -75,7 +85,7 @@ add_pass (PalModel         *model,
   load->works[PAL_PHASE_TEXT][nth]    = (PalCallSize) { 1, 1, 1 };
   load->works[PAL_PHASE_ENCODE][nth]  = (PalCallSize) { encodes ? 1 : 0, canvas->width,
                                                     canvas->height };
-  load->works[PAL_PHASE_DENOISE][nth] = (PalCallSize) { r->guidance > 1.0 ? 2 : 1,
+  load->works[PAL_PHASE_DENOISE][nth] = (PalCallSize) { pal_passes_batch (model, r),
                                                     MIN (width, window), MIN (height, window) };
   load->works[PAL_PHASE_DECODE][nth]  = (PalCallSize) { 1, width, height };
 }
@@ -124,7 +134,8 @@ pal_model_fits (PalModel          *model,
 
   *report = (PalMemoryReport) { 0 };
   if (! pal_request_resolve (request, pal_model_info (model), pal_model_traits (model), &resolved,
-                             error))
+                             error) ||
+      ! pal_model_set_adapters (model, request->adapters, request->n_adapters, error))
     return FALSE;
 
   return plan_ladder (model, &resolved, passes, pal_passes_plan (model, &resolved, passes),

@@ -4,25 +4,13 @@
 #include "drive/progress.h"
 
 /* Share of the run that lies before a phase; denoising fills what is between. */
-static const struct
-{
-  const gchar *title;
-  gdouble      start;
-} phases[PAL_N_PHASES] = {
-  [PAL_PHASE_LOAD]    = { "reading weights", 0.0 },
-  [PAL_PHASE_TEXT]    = { "reading the prompt", 0.01 },
-  [PAL_PHASE_ENCODE]  = { "encoding the picture", 0.04 },
-  [PAL_PHASE_DENOISE] = { "painting", 0.1 },
-  [PAL_PHASE_DECODE]  = { "decoding the picture", 0.9 }
+static const gdouble starts[PAL_N_PHASES] = {
+  [PAL_PHASE_LOAD]    = 0.0,
+  [PAL_PHASE_TEXT]    = 0.01,
+  [PAL_PHASE_ENCODE]  = 0.04,
+  [PAL_PHASE_DENOISE] = 0.1,
+  [PAL_PHASE_DECODE]  = 0.9
 };
-
-const gchar *
-pal_phase_title (PalPhase phase)
-{
-  g_return_val_if_fail (phase < PAL_N_PHASES, NULL);
-
-  return phases[phase].title;
-}
 
 void
 pal_report_clear (PalReport *report)
@@ -70,15 +58,15 @@ pal_tracker_phase (PalTracker *tracker,
 {
   close_phase (tracker);
   tracker->phase = phase;
-  tell (tracker, phases[phase].start, NULL);
+  tell (tracker, starts[phase], NULL);
 }
 
 void
 pal_tracker_call (PalTracker     *tracker,
                   const PalImage *preview)
 {
-  gdouble first = phases[PAL_PHASE_DENOISE].start;
-  gdouble share = phases[PAL_PHASE_DECODE].start - first;
+  gdouble first = starts[PAL_PHASE_DENOISE];
+  gdouble share = starts[PAL_PHASE_DECODE] - first;
 
   tracker->calls++;
   tell (tracker, first + share * tracker->calls / tracker->n_calls, preview);

@@ -26,8 +26,10 @@ static const gchar *const randoms[] = {
 
 /* Samplers that other programs know by another name than their title here. */
 static const struct { const gchar *id, *name; } common_names[] = {
-  { "euler-a", "Euler a" },
-  { "pndm",    "PLMS" },
+  { "euler-a",    "Euler a" },
+  { "dpm2-a",     "DPM2 a" },
+  { "dpmpp-2s-a", "DPM++ 2S a" },
+  { "pndm",       "PLMS" },
 };
 
 static const PalSamplerInfo *
@@ -59,6 +61,20 @@ sampler_name (const gchar *id)
       return common_names[i].name;
 
   return sampler ? sampler->title : id;
+}
+
+static const PalScheduleInfo *
+find_schedule (const gchar *text)
+{
+  gsize                  n;
+  const PalScheduleInfo *schedules = pal_schedule_list (&n);
+
+  for (gsize i = 0; i < n; i++)
+    if (g_ascii_strcasecmp (schedules[i].id, text) == 0 ||
+        g_ascii_strcasecmp (schedules[i].title, text) == 0)
+      return &schedules[i];
+
+  return NULL;
 }
 
 /* Writing */
@@ -109,6 +125,27 @@ append_number (GString     *text,
   append_text (text, key, g_ascii_formatd (number, sizeof number, "%.10g", value));
 }
 
+/* "style.safetensors:0.8; other.safetensors:1": names alone, a picture should not tell what
+ * its maker's folders are called. */
+static void
+append_adapters (GString          *text,
+                 const PalRequest *request)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+  gchar               number[G_ASCII_DTOSTR_BUF_SIZE];
+
+  for (gsize i = 0; i < request->n_adapters; i++)
+    {
+      g_autofree gchar *name = g_path_get_basename (request->adapters[i].path);
+
+      g_ascii_formatd (number, sizeof number, "%.10g", request->adapters[i].strength);
+      g_string_append_printf (names, "%s%s:%s", i > 0 ? "; " : "", name, number);
+    }
+
+  if (names->len > 0)
+    append_text (text, "Adapters", names->str);
+}
+
 static void
 append_settings (GString            *text,
                  const PalRequest   *request,
@@ -116,25 +153,35 @@ append_settings (GString            *text,
                  gint                width,
                  gint                height)
 {
-  const gchar      *sampler = request->sampler ? request->sampler : info->sampler;
-  const gdouble     usual   = request->intent == PAL_FILL ? info->fill_strength
-                                                          : info->restyle_strength;
-  g_autofree gchar *size    = g_strdup_printf ("%dx%d", width, height);
-  g_autofree gchar *seed    = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed);
+  const gchar           *sampler  = request->sampler ? request->sampler : info->sampler;
+  const gchar           *id       = request->schedule ? request->schedule : "automatic";
+  const PalScheduleInfo *schedule = find_schedule (id);
+  const gdouble          usual    = request->intent == PAL_FILL ? info->fill_strength
+                                                                : info->restyle_strength;
+  g_autofree gchar      *size     = g_strdup_printf ("%dx%d", width, height);
+  g_autofree gchar      *seed     = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed);
 
   append_number (text, "Steps", request->steps > 0 ? request->steps : info->steps);
   if (sampler)
     append_text (text, "Sampler", sampler_name (sampler));
-  append_text (text, "Schedule type", request->karras ? "Karras" : "Automatic");
+  append_text (text, "Schedule type", schedule ? schedule->title : id);
   append_number (text, "CFG scale", request->guidance > 0 ? request->guidance : info->guidance);
+  if (info->instructed)
+    append_number (text, "Image CFG scale", request->image_guidance > 0 ? request->image_guidance
+                                                                        : info->image_guidance);
   append_text (text, "Seed", seed);
   append_text (text, "Size", size);
   append_text (text, "Model", info->title ? info->title : "");
+  append_adapters (text, request);
   if (request->intent != PAL_GENERATE)
     append_number (text, "Denoising strength",
                    request->strength > 0 ? request->strength : usual);
   if (request->eta > 0)
     append_number (text, "Eta", request->eta);
+  if (request->s_noise > 0)
+    append_number (text, "Sigma noise", request->s_noise);
+  if (request->clip_skip > 0)
+    append_number (text, "Clip skip", request->clip_skip);
   if (request->keep_colours)
     append_text (text, "Colour match", "off");
   append_text (text, "RNG", randoms[request->random]);
@@ -207,16 +254,17 @@ read_sampler (PalRecipe   *recipe,
               const gchar *value)
 {
   g_autofree gchar     *name  = g_strdup (value);
-  const PalSamplerInfo *known;
+  gchar                *last  = strrchr (name, ' ');
+  const PalSamplerInfo *known = find_sampler (name);
 
   /* Older writers put the schedule behind the sampler's name. */
-  if (g_str_has_suffix (name, " Karras"))
+  if (! known && last && find_schedule (last + 1))
     {
-      name[strlen (name) - strlen (" Karras")] = '\0';
-      recipe->karras = TRUE;
+      g_set_str (&recipe->schedule, find_schedule (last + 1)->id);
+      *last = '\0';
+      known = find_sampler (name);
     }
 
-  known = find_sampler (name);
   g_set_str (&recipe->sampler, known ? known->id : value);
 
   return TRUE;
@@ -226,8 +274,10 @@ static gboolean
 read_schedule (PalRecipe   *recipe,
                const gchar *value)
 {
-  if (g_ascii_strcasecmp (value, "karras") == 0)
-    recipe->karras = TRUE;
+  const PalScheduleInfo *known = find_schedule (value);
+
+  /* Others' kinds, as an unknown sampler's name, are left for the user to see. */
+  g_set_str (&recipe->schedule, known ? known->id : value);
 
   return TRUE;
 }
@@ -237,6 +287,13 @@ read_guidance (PalRecipe   *recipe,
                const gchar *value)
 {
   return read_number (value, &recipe->guidance);
+}
+
+static gboolean
+read_image_guidance (PalRecipe   *recipe,
+                     const gchar *value)
+{
+  return read_number (value, &recipe->image_guidance);
 }
 
 static gboolean
@@ -263,6 +320,20 @@ read_colour_match (PalRecipe   *recipe,
 }
 
 static gboolean
+read_s_noise (PalRecipe   *recipe,
+              const gchar *value)
+{
+  return read_number (value, &recipe->s_noise);
+}
+
+static gboolean
+read_clip_skip (PalRecipe   *recipe,
+                const gchar *value)
+{
+  return read_int (value, 1, 100, &recipe->clip_skip);
+}
+
+static gboolean
 read_seed (PalRecipe   *recipe,
            const gchar *value)
 {
@@ -285,6 +356,15 @@ read_model (PalRecipe   *recipe,
             const gchar *value)
 {
   g_set_str (&recipe->model, value);
+
+  return TRUE;
+}
+
+static gboolean
+read_adapters (PalRecipe   *recipe,
+               const gchar *value)
+{
+  g_set_str (&recipe->adapters, value);
 
   return TRUE;
 }
@@ -322,11 +402,15 @@ static const struct
   { "Sampler",            read_sampler },
   { "Schedule type",      read_schedule },
   { "CFG scale",          read_guidance },
+  { "Image CFG scale",    read_image_guidance },
   { "Seed",               read_seed },
   { "Size",               read_size },
   { "Model",              read_model },
+  { "Adapters",           read_adapters },
   { "Denoising strength", read_strength },
   { "Eta",                read_eta },
+  { "Sigma noise",        read_s_noise },
+  { "Clip skip",          read_clip_skip },
   { "Colour match",       read_colour_match },
   { "RNG",                read_random },
   { "Intent",             read_intent },
@@ -469,6 +553,8 @@ pal_recipe_free (PalRecipe *recipe)
   g_free (recipe->prompt);
   g_free (recipe->negative_prompt);
   g_free (recipe->sampler);
+  g_free (recipe->schedule);
   g_free (recipe->model);
+  g_free (recipe->adapters);
   g_free (recipe);
 }

@@ -3,6 +3,8 @@
 
 #include "drive/request.h"
 
+#include <math.h>
+
 #include "sample/sampler.h"
 
 #define LEAST_SIDE_PX 8
@@ -41,7 +43,10 @@ check_ranges (const PalRequest  *r,
   const Range ranges[] = {
     { "steps", r->steps, 1.0, 1000.0, TRUE },
     { "guidance", r->guidance, 1.0, 50.0, TRUE },
+    { "image guidance", r->image_guidance, 1.0, 50.0, TRUE },
     { "eta", r->eta, 0.0, 1.0, TRUE },
+    { "clip_skip", r->clip_skip, 1.0, 100.0, TRUE },
+    { "s_noise", r->s_noise, 0.0, 2.0, TRUE },
     { "intent", r->intent, 0.0, PAL_N_INTENTS - 1, TRUE },
     { "random", r->random, 0.0, PAL_RANDOM_PHILOX, TRUE }
   };
@@ -56,6 +61,11 @@ check_ranges (const PalRequest  *r,
         return refuse (error, "%s is %g; it must be from %g to %g", range->field, range->value,
                        range->least, range->most);
     }
+
+  for (gsize i = 0; i < r->n_adapters; i++)
+    if (! (fabs (r->adapters[i].strength) <= 10.0))
+      return refuse (error, "the strength of the adapter %s is %g; it must be from -10 to 10",
+                     r->adapters[i].path, r->adapters[i].strength);
 
   if (r->strength != 0.0 && ! (r->strength > 0.0 && r->strength <= 1.0))
     return refuse (error, "strength is %g; it must be above 0 and at most 1", r->strength);
@@ -131,6 +141,8 @@ pal_request_resolve (const PalRequest      *request,
   if (out->guidance == 0.0)
     out->guidance = restyle && traits->restyle_guidance > 0.0 ? traits->restyle_guidance
                                                                : info->guidance;
+  if (out->image_guidance == 0.0)
+    out->image_guidance = info->image_guidance;
   if (out->strength == 0.0)
     out->strength = restyle ? info->restyle_strength : info->fill_strength;
 

@@ -100,6 +100,27 @@ pal_traits_read (const PalJson *extra, PalModelTraits *traits, GError **error)
   return TRUE;
 }
 
+gboolean
+pal_traits_settle (PalParts *parts, GError **error)
+{
+  const PalFamily *family = parts->family;
+  const PalDistilled *distilled = pal_distilled_find (parts);
+  PalModelTraits *traits = &parts->traits;
+
+  traits->text_skip = family->text_skip;
+  traits->text_raw = family->text_raw;
+  traits->zero_empty = family->zero_empty;
+  traits->mask_strength = family->mask_strength;
+
+  if (distilled && distilled->trailing)
+    {
+      parts->schedule.spacing = PAL_SPACING_TRAILING;
+      parts->schedule.spacing_given = TRUE;
+    }
+
+  return pal_json_bool (parts->index, "force_zeros_for_empty_prompt", &traits->zero_empty, error);
+}
+
 static gboolean
 read_defaults (const PalJson *extra, PalModelInfo *info, GError **error)
 {

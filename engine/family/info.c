@@ -4,42 +4,55 @@
 #include "family/family.h"
 
 #include "base/dtype.h"
+#include "family/script.h"
 #include "text/known-words.h"
+
+/* Of models that edit by instruction, as arXiv 2211.09800 has it. */
+#define IMAGE_GUIDANCE 1.5
 
 /* Folders deeper than this are not searched: a cache of downloaded models keeps its
  * folders three levels down. */
 #define MAX_DEPTH 5
 
-/* Models distilled for few steps are known by the scheduler they come with. */
-static const struct
-{
-  const gchar *class_name, *sampler;
-  gint         steps;
-  gdouble      guidance;
-} distilled[] = {
-  { "LCMScheduler", "lcm", 4, 1.0 },
-};
-
 static void
 set_defaults (const PalParts *parts, PalModelInfo *info)
 {
   const PalFamily *family = parts->family;
-  const gchar *sampler = family->sampler;
+  const PalDistilled *distilled = pal_distilled_find (parts);
+  gint steps = distilled ? pal_distilled_steps (parts) : 0;
 
   info->steps = family->steps;
   info->guidance = family->guidance;
   info->fill_strength = family->fill_strength;
   info->restyle_strength = family->restyle_strength;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (distilled); i++)
-    if (g_strcmp0 (parts->schedule.class_name, distilled[i].class_name) == 0)
-      {
-        sampler = distilled[i].sampler;
-        info->steps = distilled[i].steps;
-        info->guidance = distilled[i].guidance;
-      }
+  info->sampler = g_strdup (distilled ? distilled->sampler : family->sampler);
 
-  info->sampler = g_strdup (sampler);
+  info->image_guidance = IMAGE_GUIDANCE;
+  info->instructed = parts->edits;
+  if (parts->edits)
+    {
+      info->source_restyle = TRUE;
+      info->restyle_strength = 1.0;
+    }
+
+  if (distilled)
+    {
+      info->steps = steps > 0 ? steps : distilled->steps;
+      info->guidance = distilled->guidance;
+    }
+}
+
+/* Convolutional models carry over to somewhat other sizes than they were shown; a family's
+ * range is that of its trained size. */
+static void
+set_range (const PalFamily *family, PalModelInfo *info)
+{
+  gdouble scale = (gdouble) info->trained_px / family->trained_px;
+
+  info->trained_min_px = (gint) (family->least_px * scale);
+  info->trained_max_px = (gint) (family->most_px * scale);
+  info->trained_megapixels = family->most_megapixels * scale * scale;
 }
 
 PalModelInfo *
@@ -53,6 +66,7 @@ pal_info_new (const PalParts *parts, GError **error)
   info->title = g_path_get_basename (parts->path);
   info->family = g_strdup (family->id);
   info->family_title = g_strdup (family->title);
+  info->prompt_rules = pal_prompt_rules (family->id);
   precision = pal_weights_precision (parts->weights[PAL_PART_DENOISER]);
   info->precision = g_strdup (pal_dtype_name (precision));
   info->inpainting = parts->takes_mask;
@@ -61,7 +75,7 @@ pal_info_new (const PalParts *parts, GError **error)
                                                  : family->trained_px;
   set_defaults (parts, info);
 
-  for (guint i = 0; i < PAL_N_PARTS; i++)
+  for (guint i = 0; i < PAL_N_PARTS && parts->weights[i]; i++)
     {
       info->parameters += pal_weights_parameters (parts->weights[i]);
       info->weight_bytes += pal_weights_bytes (parts->weights[i]);
@@ -72,12 +86,8 @@ pal_info_new (const PalParts *parts, GError **error)
        (info->vocabulary && ! pal_words_read (parts->extra, parts->path, info, error))))
     return NULL;
 
-  /* Convolutional models carry over to somewhat other sizes than they were shown. */
   if (info->trained_min_px == 0)
-    {
-      info->trained_min_px = info->trained_px * 3 / 4;
-      info->trained_max_px = info->trained_px * 3 / 2;
-    }
+    set_range (family, info);
 
   return g_steal_pointer (&info);
 }

@@ -33,6 +33,22 @@ pal_rung_text (PalRungs rung)
   return NULL;
 }
 
+static const gchar *const titles[PAL_N_PHASES] = {
+  [PAL_PHASE_LOAD] = "reading weights",
+  [PAL_PHASE_TEXT] = "reading the prompt",
+  [PAL_PHASE_ENCODE] = "encoding the picture",
+  [PAL_PHASE_DENOISE] = "painting",
+  [PAL_PHASE_DECODE] = "decoding the picture",
+};
+
+const gchar *
+pal_phase_title (PalPhase phase)
+{
+  g_return_val_if_fail (phase < PAL_N_PHASES, NULL);
+
+  return titles[phase];
+}
+
 PalLadder
 pal_ladder_top (PalDevice *device)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* An open model: its parts and one function per network call. */
 
-#include "family/family.h"
+#include "family/networks.h"
 
 #include <string.h>
 
 #include "base/debug.h"
-#include "family/networks.h"
 
 struct _PalModel
 {
@@ -14,6 +13,7 @@ struct _PalModel
   PalDevice      *device;
   PalParts       *parts;
   PalModelInfo   *info;
+  PalAdapters    *adapters;      /* NULL: none */
   PalNetworks    *networks;
   gpointer        memo;
   GDestroyNotify  memo_free;
@@ -60,6 +60,7 @@ pal_model_unref (PalModel *model)
 
   pal_model_set_memo (model, NULL, NULL);
   g_clear_pointer (&model->networks, pal_networks_free);
+  g_clear_pointer (&model->adapters, pal_adapters_free);
   g_clear_pointer (&model->info, pal_model_info_free);
   g_clear_pointer (&model->parts, pal_parts_free);
   pal_device_unref (model->device);
@@ -96,6 +97,24 @@ pal_model_keep_projection (PalModel *model, gfloat *projection)
   model->projection = projection;
 }
 
+gboolean
+pal_model_set_adapters (PalModel *model, const PalAdapter *adapters, gsize n, GError **error)
+{
+  PalAdapters *set = NULL;
+
+  if (pal_adapters_equal (model->adapters, adapters, n))
+    return TRUE;
+
+  if (n > 0 && ! (set = pal_adapters_open (model->parts, adapters, n, error)))
+    return FALSE;
+
+  pal_model_set_memo (model, NULL, NULL);
+  pal_networks_adapt (model->networks, set);
+  g_clear_pointer (&model->adapters, pal_adapters_free);
+  model->adapters = set;
+  return TRUE;
+}
+
 const PalModelInfo *
 pal_model_info (PalModel *model)
 {
@@ -120,12 +139,6 @@ pal_model_vae (PalModel *model)
   return &model->parts->vae;
 }
 
-const PalClipConfig *
-pal_model_clip (PalModel *model)
-{
-  return &model->parts->clip;
-}
-
 const PalScheduleConfig *
 pal_model_schedule (PalModel *model)
 {
@@ -142,6 +155,12 @@ gboolean
 pal_model_takes_mask (PalModel *model)
 {
   return model->parts->takes_mask;
+}
+
+gboolean
+pal_model_edits (PalModel *model)
+{
+  return model->parts->edits;
 }
 
 PalLadder *
@@ -161,10 +180,10 @@ gboolean
 pal_model_measure_match (PalModel *model, const PalMatchSize *size, PalPlanReport *out,
                          GError **error)
 {
-  const PalNetKey key = { .call = PAL_CALL_MATCH, .batch = 1, .height = size->n_queries,
+  const PalCall call = { .kind = PAL_CALL_MATCH, .batch = 1, .height = size->n_queries,
                           .width = size->n_keys, .tokens = size->width };
 
-  return pal_networks_measure_key (model->networks, &key, out, error);
+  return pal_networks_measure_call (model->networks, &call, out, error);
 }
 
 gboolean
@@ -179,86 +198,84 @@ pal_model_memory (PalModel *model, PalReport *report)
   pal_networks_memory (model->networks, report);
 }
 
-gsize
-pal_model_tokenize (PalModel *model, const gchar *prompt, gint32 *ids)
+guint
+pal_model_n_encoders (PalModel *model)
 {
-  return pal_clip_tokenizer_fixed (model->parts->tokenizer, prompt,
-                                   (gsize) model->parts->clip.positions, ids);
+  return model->parts->n_encoders;
 }
 
-gboolean
-pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
-                      GCancellable *cancellable, GError **error)
+const PalClipConfig *
+pal_model_clip (PalModel *model, guint encoder)
 {
-  PalNetKey key = { .call = PAL_CALL_TEXT, .batch = 1, .tokens = tokens };
-  gsize n = (gsize) (tokens * model->parts->clip.width);
+  return &model->parts->encoders[encoder].clip;
+}
 
-  g_return_val_if_fail (tokens >= 1 && tokens <= model->parts->clip.positions, FALSE);
+gint64
+pal_model_pooled (PalModel *model, guint encoder)
+{
+  return model->parts->encoders[encoder].pooled;
+}
 
-  for (gint64 i = 0; i < tokens; i++)
-    if (ids[i] < 0 || ids[i] >= model->parts->clip.vocab)
+const PalClipTokenizer *
+pal_model_tokenizer (PalModel *model, guint encoder)
+{
+  return model->parts->encoders[encoder].tokenizer;
+}
+
+gsize
+pal_model_tokenize (PalModel *model, guint encoder, const gchar *prompt, gint32 *ids)
+{
+  return pal_clip_tokenizer_fixed (pal_model_tokenizer (model, encoder), prompt,
+                                   (gsize) pal_model_clip (model, encoder)->positions, ids);
+}
+
+static gboolean
+check_ids (PalModel *model, const PalTextCall *call, GError **error)
+{
+  gint64 vocab = pal_model_clip (model, call->encoder)->vocab;
+
+  for (gint64 i = 0; i < call->tokens; i++)
+    if (call->ids[i] < 0 || call->ids[i] >= vocab)
       {
         g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
                      "%s: the tokenizer gives the id %d, and the text encoder has %" G_GINT64_FORMAT
                      "; use the tokenizer folder that belongs to this model",
-                     model->parts->path, ids[i], model->parts->clip.vocab);
+                     model->parts->path, call->ids[i], vocab);
         return FALSE;
       }
-
-  return pal_networks_run_or_descend (model->networks, &key,
-                                      (PalBinding[]) {
-                                        { "ids", (gpointer) ids, (gsize) tokens * sizeof (gint32) },
-                                        { "out", states, n * sizeof (gfloat) },
-                                      }, 2, cancellable, error);
-}
-
-/* The pooled state: that of the end token. */
-static void
-pool (const PalClipConfig *clip, const gint32 *ids, PalCondition *out)
-{
-  gsize end = pal_clip_end (clip, ids, (gsize) out->tokens);
-
-  out->vector_channels = out->channels;
-  out->vector = g_memdup2 (out->states + end * (gsize) out->channels,
-                           (gsize) out->channels * sizeof (gfloat));
-}
-
-gboolean
-pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
-                     GCancellable *cancellable, GError **error)
-{
-  gint64 tokens = model->parts->clip.positions;
-  gint64 channels = model->parts->clip.width;
-  g_autofree gint32 *ids = g_new (gint32, tokens);
-  gsize cut = pal_model_tokenize (model, prompt ? prompt : "", ids);
-
-  *out = (PalCondition) { .tokens = tokens, .channels = channels };
-  out->states = g_new (gfloat, tokens * channels);
-
-  if (! pal_model_encode_ids (model, ids, tokens, out->states, cancellable, error))
-    {
-      pal_condition_clear (out);
-      return FALSE;
-    }
-
-  if (model->parts->unet.vector_channels > 0)
-    pool (&model->parts->clip, ids, out);
-
-  if (note && cut > 0)
-    {
-      g_free (*note);
-      *note = g_strdup_printf ("the prompt is too long: its last %" G_GSIZE_FORMAT
-                               " tokens were left out", cut);
-    }
 
   return TRUE;
 }
 
-void
-pal_condition_clear (PalCondition *condition)
+gboolean
+pal_model_encode_ids (PalModel *model, const PalTextCall *call, gfloat *states, gfloat *pooled,
+                      GCancellable *cancellable, GError **error)
 {
-  g_clear_pointer (&condition->states, g_free);
-  g_clear_pointer (&condition->vector, g_free);
+  const PalClipConfig *clip = pal_model_clip (model, call->encoder);
+  gsize width = (gsize) pal_model_pooled (model, call->encoder);
+  gsize tokens = (gsize) call->tokens;
+  g_autofree gfloat *rows = pooled ? g_new (gfloat, tokens * width) : NULL;
+  PalCall made = { .kind = PAL_CALL_TEXT, .batch = 1, .tokens = call->tokens,
+                   .encoder = call->encoder,
+                   .wanted = { call->skip, call->raw, pooled != NULL } };
+
+  g_return_val_if_fail (call->encoder < model->parts->n_encoders, FALSE);
+  g_return_val_if_fail (call->tokens >= 1 && call->tokens <= clip->positions, FALSE);
+
+  if (! check_ids (model, call, error) ||
+      ! pal_networks_run_or_descend (
+          model->networks, &made,
+          (PalBinding[]) {
+            { "ids", (gpointer) call->ids, tokens * sizeof (gint32) },
+            { "out", states, tokens * (gsize) clip->width * sizeof (gfloat) },
+            { "pooled", rows, tokens * width * sizeof (gfloat) },
+          }, pooled ? 3 : 2, cancellable, error))
+    return FALSE;
+
+  if (pooled)
+    memcpy (pooled, rows + pal_clip_end (clip, call->ids, tokens) * width, width * sizeof (gfloat));
+
+  return TRUE;
 }
 
 /* moments: [n, 2 L] → mean, logvar: [n, L] */
@@ -279,7 +296,7 @@ pal_model_encode (PalModel *model, const gfloat *image, gint width, gint height,
                   gfloat *mean, gfloat *logvar, GCancellable *cancellable, GError **error)
 {
   const PalVaeConfig *vae = &model->parts->vae;
-  PalNetKey key = { .call = PAL_CALL_ENCODE, .batch = 1, .height = height, .width = width };
+  PalCall call = { .kind = PAL_CALL_ENCODE, .batch = 1, .height = height, .width = width };
   gsize channels = (gsize) vae->latent_channels * (vae->kind == PAL_VAE_KL ? 2 : 1);
   gsize pixels = (gsize) width * (gsize) height;
   gsize latents = pixels / (gsize) (vae->factor * vae->factor);
@@ -296,7 +313,7 @@ pal_model_encode (PalModel *model, const gfloat *image, gint width, gint height,
       return FALSE;
     }
 
-  if (! pal_networks_run (model->networks, &key,
+  if (! pal_networks_run (model->networks, &call,
                           (PalBinding[]) {
                             { "x", (gpointer) image, pixels * 3 * sizeof (gfloat) },
                             { "out", moments, latents * channels * sizeof (gfloat) },
@@ -322,13 +339,13 @@ pal_model_decode (PalModel *model, const gfloat *latent, gint width, gint height
                   gfloat *image, GCancellable *cancellable, GError **error)
 {
   const PalVaeConfig *vae = &model->parts->vae;
-  PalNetKey key = { .call = PAL_CALL_DECODE, .batch = 1, .height = height, .width = width };
+  PalCall call = { .kind = PAL_CALL_DECODE, .batch = 1, .height = height, .width = width };
   gsize cells = (gsize) width * (gsize) height;
   gsize pixels = cells * (gsize) (vae->factor * vae->factor);
 
   g_return_val_if_fail (width > 0 && height > 0, FALSE);
 
-  return pal_networks_run (model->networks, &key,
+  return pal_networks_run (model->networks, &call,
                            (PalBinding[]) {
                              { "x", (gpointer) latent,
                                cells * (gsize) vae->latent_channels * sizeof (gfloat) },
@@ -336,31 +353,52 @@ pal_model_decode (PalModel *model, const gfloat *latent, gint width, gint height
                            }, 2, cancellable, error);
 }
 
+static gfloat *
+repeat (gdouble value, gsize n)
+{
+  gfloat *values = g_new (gfloat, n);
+
+  for (gsize i = 0; i < n; i++)
+    values[i] = (gfloat) value;
+  return values;
+}
+
+static PalBinding
+bound (const gchar *name, const gfloat *values, gsize n)
+{
+  return (PalBinding) { name, (gpointer) values, n * sizeof (gfloat) };
+}
+
 static gboolean
 denoise (PalModel *model, const PalDenoise *call, gfloat *out, GCancellable *cancellable,
          GError **error)
 {
   const PalUnetConfig *unet = &model->parts->unet;
-  PalNetKey key = { .call = PAL_CALL_DENOISE, .batch = call->batch, .height = call->height,
-              .width = call->width, .tokens = call->tokens };
+  PalCall made = { .kind = PAL_CALL_DENOISE, .batch = call->batch, .height = call->height,
+                   .width = call->width, .tokens = call->tokens };
   gsize batch = (gsize) call->batch, cells = batch * (gsize) call->width * (gsize) call->height;
   gsize states = batch * (gsize) (call->tokens * unet->cross_channels);
-  gsize labels = batch * (gsize) unet->vector_channels;
+  gsize labels = batch * (gsize) unet->vector_channels, sizes = batch * (gsize) unet->n_sizes;
   g_autofree gfloat *timesteps = NULL;
+  g_autofree gfloat *guidance = NULL;
+  PalBinding bindings[7];
+  gsize n = 4;
 
-  timesteps = g_new (gfloat, batch);
-  for (gsize i = 0; i < batch; i++)
-    timesteps[i] = (gfloat) call->timestep;
+  timesteps = repeat (call->timestep, batch);
+  guidance = repeat ((call->guidance - 1.0) * 1000.0, batch);
 
-  return pal_networks_run (model->networks, &key,
-                           (PalBinding[]) {
-                             { "x", (gpointer) call->x,
-                               cells * (gsize) unet->in_channels * sizeof (gfloat) },
-                             { "timesteps", timesteps, batch * sizeof (gfloat) },
-                             { "context", (gpointer) call->context, states * sizeof (gfloat) },
-                             { "out", out, cells * (gsize) unet->out_channels * sizeof (gfloat) },
-                             { "vector", (gpointer) call->vector, labels * sizeof (gfloat) },
-                           }, labels > 0 ? 5 : 4, cancellable, error);
+  bindings[0] = bound ("x", call->x, cells * (gsize) unet->in_channels);
+  bindings[1] = bound ("timesteps", timesteps, batch);
+  bindings[2] = bound ("context", call->context, states);
+  bindings[3] = bound ("out", out, cells * (gsize) unet->out_channels);
+  if (labels > 0)
+    bindings[n++] = bound ("vector", call->vector, labels);
+  if (sizes > 0)
+    bindings[n++] = bound ("sizes", call->sizes, sizes);
+  if (unet->guidance_channels > 0)
+    bindings[n++] = bound ("guidance", guidance, batch);
+
+  return pal_networks_run (model->networks, &made, bindings, n, cancellable, error);
 }
 
 /* Each of the batch by itself. */
@@ -380,6 +418,8 @@ denoise_apart (PalModel *model, const PalDenoise *call, gfloat *out, GCancellabl
       one.context += b * (gsize) (call->tokens * unet->cross_channels);
       if (one.vector)
         one.vector += b * (gsize) unet->vector_channels;
+      if (one.sizes)
+        one.sizes += b * (gsize) unet->n_sizes;
 
       if (! denoise (model, &one, out + b * cells * (gsize) unet->out_channels, cancellable, error))
         return FALSE;
@@ -392,11 +432,13 @@ gboolean
 pal_model_denoise (PalModel *model, const PalDenoise *call, gfloat *out,
                    GCancellable *cancellable, GError **error)
 {
+  const PalUnetConfig *unet = &model->parts->unet;
   GError *local = NULL;
 
   g_return_val_if_fail (call->batch > 0 && call->width > 0 && call->height > 0, FALSE);
   g_return_val_if_fail (call->tokens > 0, FALSE);
-  g_return_val_if_fail (model->parts->unet.vector_channels == 0 || call->vector, FALSE);
+  g_return_val_if_fail (unet->vector_channels == 0 || call->vector, FALSE);
+  g_return_val_if_fail (unet->n_sizes == 0 || call->sizes, FALSE);
 
   while (! (pal_model_ladder (model)->split ? denoise_apart : denoise) (model, call, out,
                                                                         cancellable, &local))
@@ -419,14 +461,14 @@ gboolean
 pal_model_match (PalModel *model, const PalMatch *match, gfloat *out, GCancellable *cancellable,
                  GError **error)
 {
-  PalNetKey key = { .call = PAL_CALL_MATCH, .batch = 1, .height = match->n_queries,
-              .width = match->n_keys, .tokens = match->width };
+  PalCall call = { .kind = PAL_CALL_MATCH, .batch = 1, .height = match->n_queries,
+                   .width = match->n_keys, .tokens = match->width };
   gsize row = (gsize) match->width * sizeof (gfloat);
 
   g_return_val_if_fail (match->n_queries > 0 && match->n_keys > 0 && match->width > 0, FALSE);
 
   return pal_networks_run_or_descend (
-    model->networks, &key,
+    model->networks, &call,
     (PalBinding[]) {
       { "queries", (gpointer) match->queries, (gsize) match->n_queries * row },
       { "keys", (gpointer) match->keys, (gsize) match->n_keys * row },

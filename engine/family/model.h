@@ -25,8 +25,22 @@ typedef struct
   gfloat *states;             /* [tokens, channels] */
   gint64  vector_channels;
   gfloat *vector;             /* [vector_channels] beside the states; NULL for models without */
+  gint    n_sizes;            /* 0 for models that are told none */
+  gfloat  sizes[6];           /* see pal_condition_place () */
 } PalCondition;
 
+/* Where the picture that is drawn lies in a whole one, as a crop of a picture that was
+ * scaled from another size; px. */
+typedef struct
+{
+  gint original_width, original_height;   /* before it was scaled */
+  gint left, top;                         /* of the crop, in the scaled picture */
+  gint width, height;                     /* of the crop */
+} PalPlacement;
+
+/* Fills in the sizes. negative: of the negative prompt, for which a low score is told. */
+void pal_condition_place (PalCondition *condition, const PalPlacement *placement,
+                          gboolean negative);
 void pal_condition_clear (PalCondition *condition);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PalCondition, pal_condition_clear)
 
@@ -44,6 +58,9 @@ void     pal_model_set_memo   (PalModel *model, gpointer memo, GDestroyNotify me
 /* Denoiser input = [noisy L, mask 1, masked image L] instead of [noisy L]. */
 gboolean pal_model_takes_mask (PalModel *model);
 
+/* Denoiser input = [noisy L, unscaled latents L of the picture to change]. */
+gboolean pal_model_edits      (PalModel *model);
+
 /* How a model wants to be fed, where models differ; from the object "palimpsest" of
  * its model_index.json, else as the reference pipelines do. */
 typedef struct
@@ -53,24 +70,49 @@ typedef struct
   gdouble  restyle_guidance;  /* 0 = PalModelInfo's guidance */
   gint     window_px;         /* larger pictures are painted in windows of this side; 0 = whole */
   gint     window_overlap_px;
+  gint     text_skip;         /* last layers of the text encoders that are left out, */
+  gboolean text_raw;          /* and the final norm with them */
+  gboolean zero_empty;        /* no prompt at all is zeros instead of the states of no words */
+  gdouble  mask_strength;     /* least strength at which a mask input is shown a hole */
 } PalModelTraits;
 
 const PalModelTraits *pal_model_traits (PalModel *model);
 
+/* Changes the weights by these adapters from now on, and by no others. On failure it has
+ * those that it had. */
+gboolean pal_model_set_adapters (PalModel *model, const PalAdapter *adapters, gsize n,
+                                 GError **error);
+
 /* A line for the user about how a prompt was read; NULL when there is nothing to say. */
 gchar   *pal_prompt_reading_note (const PalPromptReading *reading, PalIntent intent);
 
-/* note: a line for the user when the prompt was cut, else left as it is; may be NULL. */
+/* prompt: NULL for no prompt at all, which some models take as zeros. note: a line for
+ * the user when the prompt was cut, else left as it is; may be NULL. */
 gboolean pal_model_condition (PalModel *model, const gchar *prompt, PalCondition *out, gchar **note,
                               GCancellable *cancellable, GError **error);
 
-/* The two halves of pal_model_condition (), for replays. The first gives positions
- * ids and returns how many tokens it cut off. ids: [tokens], tokens at most
- * pal_model_clip ()->positions; states: [tokens, width]. */
-const PalClipConfig *pal_model_clip (PalModel *model);
-gsize    pal_model_tokenize  (PalModel *model, const gchar *prompt, gint32 *ids);
-gboolean pal_model_encode_ids (PalModel *model, const gint32 *ids, gint64 tokens, gfloat *states,
-                               GCancellable *cancellable, GError **error);
+/* What pal_model_condition () is made of, for replays and for prompts of several parts.
+ * Encoders are counted from 0, in the order in which their states are joined. */
+guint    pal_model_n_encoders (PalModel *model);
+const PalClipConfig    *pal_model_clip      (PalModel *model, guint encoder);
+const PalClipTokenizer *pal_model_tokenizer (PalModel *model, guint encoder);
+gint64   pal_model_pooled     (PalModel *model, guint encoder);    /* channels */
+
+/* ids: [positions of its PalClipConfig]. Returns how many tokens were cut off. */
+gsize    pal_model_tokenize   (PalModel *model, guint encoder, const gchar *prompt, gint32 *ids);
+
+typedef struct
+{
+  guint         encoder;
+  gint64        tokens;       /* at most its positions */
+  const gint32 *ids;          /* [tokens] */
+  gint          skip;         /* PalModelTraits's text_skip, or what a user asks for */
+  gboolean      raw;
+} PalTextCall;
+
+/* → states: [tokens, width]; pooled: [pal_model_pooled ()] of the end token, may be NULL. */
+gboolean pal_model_encode_ids (PalModel *model, const PalTextCall *call, gfloat *states,
+                               gfloat *pooled, GCancellable *cancellable, GError **error);
 
 /* image: [height, width, 3] in [-1, 1], sides multiples of the codec's factor
  * → mean: [h, w, L], unscaled; logvar: the same, clamped to [-30, 20], or NULL (Tiny
@@ -92,6 +134,8 @@ typedef struct
   gint64        tokens;
   const gfloat *context;      /* [batch, tokens, channels] */
   const gfloat *vector;       /* [batch, vector_channels], or NULL: see PalCondition */
+  const gfloat *sizes;        /* [batch, n_sizes], or NULL */
+  gdouble       guidance;     /* for models that are told it */
 } PalDenoise;
 
 /* → out: [batch, h, w, out_channels]. */

@@ -6,9 +6,6 @@
 #include <string.h>
 
 #include "base/debug.h"
-#include "model/clip.h"
-#include "model/unet.h"
-#include "model/vae.h"
 
 /* Programs kept. A run needs four: text, encoder, denoiser, decoder; and one for each
  * stage of an exemplar memory. */
@@ -16,7 +13,7 @@
 
 typedef struct
 {
-  PalNetKey   key;
+  PalCall     call;
   PalProgram *program;
 } Entry;
 
@@ -27,84 +24,39 @@ struct _PalNetworks
   PalResidency   *residency[PAL_N_PARTS];
   GQueue          programs;      /* of Entry, last used first */
   PalLadder       ladder;
-  PalNetwork      stage;         /* last one called that has weights */
+  PalCallKind     stage;         /* last one called that has weights */
   guint64         arena_bytes, bound_bytes, weights_bytes;   /* largest so far */
 };
 
-static void
-record_text (PalTape *t, const PalParts *p, const PalNetKey *key)
-{
-  PalTensor *ids = pal_input (t, "ids", PAL_I32, PAL_SHAPE (key->batch, key->tokens));
-
-  pal_output (t, "out", pal_clip (t, &p->clip, ids));
-}
-
-static void
-record_encode (PalTape *t, const PalParts *p, const PalNetKey *key)
-{
-  PalTensor *image = pal_input (t, "x", PAL_F32,
-                                PAL_SHAPE (key->batch, key->height, key->width, 3));
-
-  pal_output (t, "out", pal_vae_encode (t, &p->vae, image));
-}
-
-static void
-record_decode (PalTape *t, const PalParts *p, const PalNetKey *key)
-{
-  PalShape shape = PAL_SHAPE (key->batch, key->height, key->width, p->vae.latent_channels);
-
-  pal_output (t, "out", pal_vae_decode (t, &p->vae, pal_input (t, "x", PAL_F32, shape)));
-}
-
-static void
-record_denoise (PalTape *t, const PalParts *p, const PalNetKey *key)
-{
-  PalShape shape = PAL_SHAPE (key->batch, key->height, key->width, p->unet.in_channels);
-  PalShape text = PAL_SHAPE (key->batch, key->tokens, p->unet.cross_channels);
-  PalShape vector = PAL_SHAPE (key->batch, p->unet.vector_channels);
-  PalUnetInputs inputs = { .x = pal_input (t, "x", PAL_F32, shape),
-                           .timesteps = pal_input (t, "timesteps", PAL_F32,
-                                                   PAL_SHAPE (key->batch)),
-                           .context = pal_input (t, "context", PAL_F32, text) };
-
-  if (p->unet.vector_channels > 0)
-    inputs.vector = pal_input (t, "vector", PAL_F32, vector);
-
-  pal_output (t, "out", pal_unet (t, &p->unet, &inputs));
-}
-
-static void
-record_match (PalTape *t, const PalParts *p G_GNUC_UNUSED, const PalNetKey *key)
-{
-  PalTensor *q = pal_input (t, "queries", PAL_F32, PAL_SHAPE (1, key->height, key->tokens));
-  PalTensor *k = pal_input (t, "keys", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
-  PalTensor *v = pal_input (t, "values", PAL_F32, PAL_SHAPE (1, key->width, key->tokens));
-
-  pal_output (t, "out", pal_attention (t, q, k, v, &(PalAttention) { .heads = 1, .scale = 1.0f }));
-}
-
-static const struct
-{
-  PalPart  part;
-  PalPhase phase;
-  void   (*record) (PalTape *tape, const PalParts *parts, const PalNetKey *key);
-} calls[PAL_N_NETWORKS] = {
-  [PAL_CALL_TEXT] = { PAL_PART_TEXT, PAL_PHASE_TEXT, record_text },
-  [PAL_CALL_ENCODE] = { PAL_PART_CODEC, PAL_PHASE_ENCODE, record_encode },
-  [PAL_CALL_DECODE] = { PAL_PART_CODEC, PAL_PHASE_DECODE, record_decode },
-  [PAL_CALL_DENOISE] = { PAL_PART_DENOISER, PAL_PHASE_DENOISE, record_denoise },
-  [PAL_CALL_MATCH] = { PAL_PART_DENOISER, PAL_PHASE_DENOISE, record_match },
-};
-
 static PalTape *
-record (PalNetworks *networks, const PalNetKey *key)
+record (PalNetworks *networks, const PalCall *call)
 {
-  PalTape *tape = pal_tape_new (networks->residency[calls[key->call].part]);
+  PalTape *tape = pal_tape_new (networks->residency[pal_call_part (call)]);
 
-  calls[key->call].record (tape, networks->parts, key);
-  if (key->streamed)
-    pal_tape_stream (tape);
+  pal_call_record (tape, networks->parts, call);
   return tape;
+}
+
+static gboolean
+check_call (PalNetworks *networks, const PalCall *call, GError **error)
+{
+  const gchar *label = pal_weights_label (networks->parts->weights[pal_call_part (call)]);
+  PalTape *tape = record (networks, call);
+  GError *local = NULL;
+  PalProgram *program;
+
+  if (! pal_tape_failed (tape))
+    {
+      pal_tape_free (tape);
+      return TRUE;
+    }
+
+  program = pal_tape_finish (tape, 0, &local);
+  g_assert (program == NULL);
+  if (! strstr (local->message, label))
+    g_prefix_error (&local, "%s: ", label);
+  g_propagate_error (error, local);
+  return FALSE;
 }
 
 /* Records every call once at a small size, which looks up every weight and checks its
@@ -112,28 +64,19 @@ record (PalNetworks *networks, const PalNetKey *key)
 static gboolean
 check_weights (PalNetworks *networks, GError **error)
 {
-  gint side = networks->parts->vae.factor * 8;
+  const PalParts *parts = networks->parts;
 
-  for (guint i = 0; i < PAL_N_NETWORKS; i++)
+  for (guint i = 0; i < PAL_N_CALLS; i++)
     {
-      gint size = i == PAL_CALL_ENCODE ? side : 8;
-      PalNetKey key = { .call = (PalNetwork) i, .batch = 1, .height = size, .width = size,
-                        .tokens = networks->parts->clip.positions };
-      PalTape *tape = record (networks, &key);
+      gint size = i == PAL_CALL_ENCODE ? parts->vae.factor * 8 : 8;
+      PalCall call = { .kind = (PalCallKind) i, .batch = 1, .height = size, .width = size,
+                       .tokens = parts->encoders[0].clip.positions,
+                       .wanted = { .pooled = TRUE } };
+      guint encoders = i == PAL_CALL_TEXT ? parts->n_encoders : 1;
 
-      if (pal_tape_failed (tape))
-        {
-          const gchar *label = pal_weights_label (networks->parts->weights[calls[i].part]);
-          GError *local = NULL;
-          PalProgram *program = pal_tape_finish (tape, 0, &local);
-
-          g_assert (program == NULL);
-          if (! strstr (local->message, label))
-            g_prefix_error (&local, "%s: ", label);
-          g_propagate_error (error, local);
+      for (call.encoder = 0; call.encoder < encoders; call.encoder++)
+        if (! check_call (networks, &call, error))
           return FALSE;
-        }
-      pal_tape_free (tape);
     }
 
   return TRUE;
@@ -148,6 +91,30 @@ entry_free (gpointer data)
   g_free (entry);
 }
 
+/* Nothing of the weights is on the device yet. */
+static void
+make_residency (PalNetworks *networks, PalAdapters *adapters)
+{
+  for (guint i = 0; i < PAL_N_PARTS; i++)
+    {
+      g_clear_pointer (&networks->residency[i], pal_residency_unref);
+      if (! networks->parts->weights[i])
+        continue;
+
+      networks->residency[i] = pal_residency_new (networks->device, networks->parts->weights[i]);
+      if (adapters)
+        pal_residency_set_patch (networks->residency[i],
+                                 pal_adapters_patch (adapters, (PalPart) i));
+    }
+}
+
+void
+pal_networks_adapt (PalNetworks *networks, PalAdapters *adapters)
+{
+  g_queue_clear_full (&networks->programs, entry_free);
+  make_residency (networks, adapters);
+}
+
 PalNetworks *
 pal_networks_new (PalDevice *device, const PalParts *parts, GError **error)
 {
@@ -156,10 +123,9 @@ pal_networks_new (PalDevice *device, const PalParts *parts, GError **error)
   networks->device = pal_device_ref (device);
   networks->parts = parts;
   networks->ladder = pal_ladder_top (device);
-  networks->stage = PAL_N_NETWORKS;
+  networks->stage = PAL_N_CALLS;
   g_queue_init (&networks->programs);
-  for (guint i = 0; i < PAL_N_PARTS; i++)
-    networks->residency[i] = pal_residency_new (device, parts->weights[i]);
+  make_residency (networks, NULL);
 
   return check_weights (networks, error) ? g_steal_pointer (&networks) : NULL;
 }
@@ -169,7 +135,7 @@ pal_networks_free (PalNetworks *networks)
 {
   g_queue_clear_full (&networks->programs, entry_free);
   for (guint i = 0; i < PAL_N_PARTS; i++)
-    pal_residency_unref (networks->residency[i]);
+    g_clear_pointer (&networks->residency[i], pal_residency_unref);
   pal_device_unref (networks->device);
   g_free (networks);
 }
@@ -187,66 +153,98 @@ give_up (PalNetworks *networks)
   for (GList *l = networks->programs.head; l; l = l->next)
     pal_program_release (((Entry *) l->data)->program);
   for (guint i = 0; i < PAL_N_PARTS; i++)
-    pal_residency_release (networks->residency[i]);
+    if (networks->residency[i])
+      pal_residency_release (networks->residency[i]);
   pal_device_trim (networks->device);
 }
 
 /* Where weights are held for one network alone, the coming call's has its turn. */
 static void
-begin_stage (PalNetworks *networks, PalNetwork call)
+begin_stage (PalNetworks *networks, PalCallKind kind)
 {
-  if (call == PAL_CALL_MATCH || call == networks->stage)
+  if (kind == PAL_CALL_MATCH || kind == networks->stage)
     return;
 
   if (networks->ladder.parts)
     give_up (networks);
-  networks->stage = call;
+  networks->stage = kind;
 }
 
 gboolean
-pal_networks_measure_key (PalNetworks *networks, const PalNetKey *key, PalPlanReport *out,
-                          GError **error)
+pal_networks_measure_call (PalNetworks *networks, const PalCall *call, PalPlanReport *out,
+                           GError **error)
 {
-  PalTape *tape = record (networks, key);
+  PalTape *tape = record (networks, call);
   gboolean ok = pal_tape_measure (tape, out, error);
 
   pal_tape_free (tape);
   return ok;
 }
 
-static PalNetKey
-phase_key (PalNetworks *networks, PalPhase phase, const PalCallSize *size)
+/* The first of a phase's calls; n: how many there are, one for each text encoder. */
+static PalCall
+phase_call (PalNetworks *networks, PalPhase phase, const PalCallSize *size, guint *n)
 {
-  PalNetKey key = { .batch = size->batch, .height = size->height, .width = size->width,
-                    .tokens = networks->parts->clip.positions };
+  const PalParts *parts = networks->parts;
+  PalCall call = { .batch = size->batch, .height = size->height, .width = size->width,
+                   .tokens = parts->encoders[0].clip.positions,
+                   .wanted = { parts->traits.text_skip, parts->traits.text_raw,
+                               parts->unet.vector_channels > 0 } };
 
-  while (calls[key.call].phase != phase)
-    key.call++;
+  while (pal_call_phase (call.kind) != phase)
+    call.kind++;
 
-  return key;
+  *n = call.kind == PAL_CALL_TEXT ? parts->n_encoders : 1;
+  return call;
 }
 
+/* All encoders' weights are held at one time, and one works. */
 gboolean
 pal_networks_measure (PalNetworks *networks, PalPhase phase, const PalCallSize *size,
                       PalPlanReport *out, GError **error)
 {
-  PalNetKey key = phase_key (networks, phase, size);
+  guint n;
+  PalCall call = phase_call (networks, phase, size, &n);
 
-  return pal_networks_measure_key (networks, &key, out, error);
+  *out = (PalPlanReport) { 0 };
+  for (; call.encoder < n; call.encoder++)
+    {
+      PalPlanReport one;
+
+      if (! pal_networks_measure_call (networks, &call, &one, error))
+        return FALSE;
+
+      out->arena_bytes = MAX (out->arena_bytes, one.arena_bytes);
+      out->bound_bytes = MAX (out->bound_bytes, one.bound_bytes);
+      out->weight_bytes += one.weight_bytes;
+      out->ring_bytes += one.ring_bytes;
+    }
+
+  return TRUE;
 }
 
 gboolean
 pal_networks_work (PalNetworks *networks, PalPhase phase, const PalCallSize *size, PalWork *work,
                    GError **error)
 {
-  PalNetKey key = phase_key (networks, phase, size);
-  PalTape *tape = record (networks, &key);
+  guint n;
+  PalCall call = phase_call (networks, phase, size, &n);
 
-  if (pal_tape_failed (tape))
-    return pal_tape_finish (tape, 0, error) != NULL;
+  *work = (PalWork) { 0 };
+  for (; call.encoder < n; call.encoder++)
+    {
+      PalTape *tape = record (networks, &call);
+      PalWork one;
 
-  *work = pal_tape_work (tape, NULL);
-  pal_tape_free (tape);
+      if (pal_tape_failed (tape))
+        return pal_tape_finish (tape, 0, error) != NULL;
+
+      one = pal_tape_work (tape, NULL);
+      work->flops += one.flops;
+      work->bytes += one.bytes;
+      pal_tape_free (tape);
+    }
+
   return TRUE;
 }
 
@@ -263,16 +261,9 @@ pal_networks_recover (PalNetworks *networks, PalPhase phase, gint size, GError *
   return TRUE;
 }
 
-static gboolean
-key_equal (const PalNetKey *a, const PalNetKey *b)
-{
-  return a->call == b->call && a->batch == b->batch && a->height == b->height &&
-         a->width == b->width && a->tokens == b->tokens && a->streamed == b->streamed;
-}
-
-/* The program for a key, from the cache or recorded now; owned by the model. */
+/* The program for a call, from the cache or recorded now; owned by the model. */
 static PalProgram *
-program_for (PalNetworks *networks, const PalNetKey *key, GError **error)
+program_for (PalNetworks *networks, const PalCall *call, GError **error)
 {
   PalStopwatch watch = pal_stopwatch_start ();
   PalPlanReport report;
@@ -283,7 +274,7 @@ program_for (PalNetworks *networks, const PalNetKey *key, GError **error)
   for (GList *l = networks->programs.head; l; l = l->next)
     {
       entry = l->data;
-      if (key_equal (&entry->key, key))
+      if (pal_call_equal (&entry->call, call))
         {
           g_queue_unlink (&networks->programs, l);
           g_queue_push_head_link (&networks->programs, l);
@@ -291,14 +282,14 @@ program_for (PalNetworks *networks, const PalNetKey *key, GError **error)
         }
     }
 
-  tape = record (networks, key);
+  tape = record (networks, call);
   pal_debug_lap (PAL_DEBUG_START, &watch, "tape");
   program = pal_tape_finish (tape, pal_env_budget (), error);
   if (! program)
     return NULL;
 
   entry = g_new (Entry, 1);
-  *entry = (Entry) { .key = *key, .program = program };
+  *entry = (Entry) { .call = *call, .program = program };
   g_queue_push_head (&networks->programs, entry);
   if (networks->programs.length > MAX_PROGRAMS)
     entry_free (g_queue_pop_tail (&networks->programs));
@@ -322,21 +313,22 @@ note_weights (PalNetworks *networks, PalProgram *program)
   pal_program_report (program, &report);
   bytes = report.ring_bytes;
   for (guint i = 0; i < PAL_N_PARTS; i++)
-    bytes += pal_residency_bytes (networks->residency[i]);
+    if (networks->residency[i])
+      bytes += pal_residency_bytes (networks->residency[i]);
   networks->weights_bytes = MAX (networks->weights_bytes, bytes);
 }
 
 gboolean
-pal_networks_run (PalNetworks *networks, const PalNetKey *call, const PalBinding *bindings,
+pal_networks_run (PalNetworks *networks, const PalCall *given, const PalBinding *bindings,
                   gsize n_bindings, GCancellable *cancellable, GError **error)
 {
-  PalNetKey key = *call;
+  PalCall call = *given;
   PalProgram *program;
 
-  key.streamed = networks->ladder.streamed[calls[key.call].phase];
-  begin_stage (networks, key.call);
+  call.streamed = networks->ladder.streamed[pal_call_phase (call.kind)];
+  begin_stage (networks, call.kind);
 
-  program = program_for (networks, &key, error);
+  program = program_for (networks, &call, error);
   if (! program || ! pal_program_run (program, bindings, n_bindings, cancellable, error))
     return FALSE;
 
@@ -345,14 +337,14 @@ pal_networks_run (PalNetworks *networks, const PalNetKey *call, const PalBinding
 }
 
 gboolean
-pal_networks_run_or_descend (PalNetworks *networks, const PalNetKey *key,
+pal_networks_run_or_descend (PalNetworks *networks, const PalCall *call,
                              const PalBinding *bindings, gsize n_bindings,
                              GCancellable *cancellable, GError **error)
 {
   GError *local = NULL;
 
-  while (! pal_networks_run (networks, key, bindings, n_bindings, cancellable, &local))
-    if (! pal_networks_recover (networks, calls[key->call].phase, 1, &local))
+  while (! pal_networks_run (networks, call, bindings, n_bindings, cancellable, &local))
+    if (! pal_networks_recover (networks, pal_call_phase (call->kind), 1, &local))
       {
         g_propagate_error (error, local);
         return FALSE;

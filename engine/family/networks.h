@@ -5,28 +5,10 @@
 #ifndef PAL_FAMILY_NETWORKS_H
 #define PAL_FAMILY_NETWORKS_H
 
-#include "family/family.h"
+#include "family/adapter.h"
+#include "family/call.h"
 #include "family/ladder.h"
 #include "run/tape.h"
-
-typedef enum
-{
-  PAL_CALL_TEXT,
-  PAL_CALL_ENCODE,
-  PAL_CALL_DECODE,
-  PAL_CALL_DENOISE,
-  PAL_CALL_MATCH,
-  PAL_N_NETWORKS
-} PalNetwork;
-
-/* What a program is bound to. Sizes in the call's own unit: px to encode; queries, keys
- * and their width, as height, width and tokens, to match; latent px otherwise. */
-typedef struct
-{
-  PalNetwork call;
-  gint64     batch, height, width, tokens;
-  gboolean   streamed;        /* as the ladder has it when the call is made */
-} PalNetKey;
 
 typedef struct _PalNetworks PalNetworks;
 
@@ -35,11 +17,14 @@ PalNetworks *pal_networks_new     (PalDevice *device, const PalParts *parts, GEr
 void         pal_networks_free    (PalNetworks *networks);
 PalLadder   *pal_networks_ladder  (PalNetworks *networks);
 
+/* What all weights are changed by from now on: kept, not owned; NULL: nothing. */
+void         pal_networks_adapt   (PalNetworks *networks, PalAdapters *adapters);
+
 /* See pal_model_measure (), pal_model_recover (), pal_model_memory (). */
 gboolean     pal_networks_measure (PalNetworks *networks, PalPhase phase, const PalCallSize *size,
                                    PalPlanReport *out, GError **error);
-gboolean     pal_networks_measure_key (PalNetworks *networks, const PalNetKey *key,
-                                       PalPlanReport *out, GError **error);
+gboolean     pal_networks_measure_call (PalNetworks *networks, const PalCall *call,
+                                        PalPlanReport *out, GError **error);
 gboolean     pal_networks_recover (PalNetworks *networks, PalPhase phase, gint size,
                                    GError **error);
 void         pal_networks_memory  (PalNetworks *networks, PalReport *report);
@@ -48,14 +33,14 @@ void         pal_networks_memory  (PalNetworks *networks, PalReport *report);
 gboolean     pal_networks_work    (PalNetworks *networks, PalPhase phase, const PalCallSize *size,
                                    PalWork *work, GError **error);
 
-/* Runs the program for a key, recorded on first use. */
-gboolean     pal_networks_run     (PalNetworks *networks, const PalNetKey *key,
+/* Runs the program for a call, recorded on first use. */
+gboolean     pal_networks_run     (PalNetworks *networks, const PalCall *call,
                                    const PalBinding *bindings, gsize n_bindings,
                                    GCancellable *cancellable, GError **error);
 
 /* The same, again and one rung further down as long as memory is what it lacks; for calls
  * that can be made in one way alone. */
-gboolean     pal_networks_run_or_descend (PalNetworks *networks, const PalNetKey *key,
+gboolean     pal_networks_run_or_descend (PalNetworks *networks, const PalCall *call,
                                           const PalBinding *bindings, gsize n_bindings,
                                           GCancellable *cancellable, GError **error);
 

@@ -11,9 +11,6 @@ static const struct
 } required[] = {
   { "unet", "config.json", "the denoiser's configuration" },
   { "vae", "config.json", "the image codec's configuration" },
-  { "text_encoder", "config.json", "the text encoder's configuration" },
-  { "tokenizer", "vocab.json", "the tokenizer's vocabulary" },
-  { "tokenizer", "merges.txt", "the tokenizer's list of merges" },
   { "scheduler", "scheduler_config.json", "the noise schedule" },
 };
 
@@ -23,7 +20,8 @@ static const struct
 } part_files[PAL_N_PARTS] = {
   [PAL_PART_DENOISER] = { "unet", "diffusion_pytorch_model", "the denoiser's weights" },
   [PAL_PART_CODEC] = { "vae", "diffusion_pytorch_model", "the image codec's weights" },
-  [PAL_PART_TEXT] = { "text_encoder", "model", "the text encoder's weights" },
+  [PAL_PART_TEXT] = { NULL, "model", "the text encoder's weights" },
+  [PAL_PART_TEXT_2] = { NULL, "model", "the second text encoder's weights" },
 };
 
 static const gchar *const checkpoint_suffixes[] = { ".safetensors", ".ckpt", ".pt", ".pth",
@@ -122,15 +120,12 @@ read_configs (PalParts *parts, GError **error)
 {
   g_autoptr (PalJson) unet = load_config (parts->path, "unet", "config.json", error);
   g_autoptr (PalJson) vae = unet ? load_config (parts->path, "vae", "config.json", error) : NULL;
-  g_autoptr (PalJson) clip =
-    vae ? load_config (parts->path, "text_encoder", "config.json", error) : NULL;
   g_autoptr (PalJson) schedule =
-    clip ? load_config (parts->path, "scheduler", "scheduler_config.json", error) : NULL;
+    vae ? load_config (parts->path, "scheduler", "scheduler_config.json", error) : NULL;
 
   return schedule &&
          pal_unet_config_read (unet, &parts->unet, error) &&
          pal_vae_config_read (vae, &parts->vae, error) &&
-         pal_clip_config_read (clip, &parts->clip, error) &&
          pal_schedule_config_read (schedule, &parts->schedule, error);
 }
 
@@ -149,11 +144,11 @@ explain (GError *weights_error, const gchar *what, GError **error)
 static gboolean
 open_weights (PalParts *parts, GError **error)
 {
-  g_autofree gchar *tokenizer = g_build_filename (parts->path, "tokenizer", NULL);
-
-  for (guint i = 0; i < PAL_N_PARTS; i++)
+  for (guint i = 0; i < PAL_PART_TEXT + parts->n_encoders; i++)
     {
-      g_autofree gchar *folder = g_build_filename (parts->path, part_files[i].folder, NULL);
+      const gchar *name = i < PAL_PART_TEXT ? part_files[i].folder
+                                            : parts->encoders[i - PAL_PART_TEXT].folder;
+      g_autofree gchar *folder = g_build_filename (parts->path, name, NULL);
       GError *local = NULL;
 
       parts->weights[i] = pal_weights_open_folder (folder, part_files[i].stem, &local);
@@ -164,8 +159,7 @@ open_weights (PalParts *parts, GError **error)
         }
     }
 
-  parts->tokenizer = pal_clip_tokenizer_open (tokenizer, error);
-  return parts->tokenizer != NULL;
+  return pal_encoders_open_tokenizers (parts, error);
 }
 
 /* What the denoiser takes is read from its first convolution; the configuration of
@@ -188,6 +182,7 @@ check_denoiser (PalParts *parts, GError **error)
 
   in = parts->unet.in_channels = conv_in->shape.d[1];
   parts->takes_mask = in == 2 * latent + 1;
+  parts->edits = in == 2 * latent;
 
   if (parts->unet.out_channels != latent)
     {
@@ -199,79 +194,13 @@ check_denoiser (PalParts *parts, GError **error)
       return FALSE;
     }
 
-  if (in != latent && ! parts->takes_mask)
+  if (in != latent && ! parts->takes_mask && ! parts->edits)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                    "%s: the denoiser takes %" G_GINT64_FORMAT " channels; supported are "
-                   "%" G_GINT64_FORMAT " (latents) and %" G_GINT64_FORMAT " (latents, mask, masked "
-                   "image)",
-                   pal_weights_label (weights), in, latent, 2 * latent + 1);
-      return FALSE;
-    }
-
-  return TRUE;
-}
-
-/* A denoiser with class labels needs to be told what they are; the files of other
- * programs do not say. */
-static gboolean
-check_labels (const PalParts *parts, GError **error)
-{
-  gint64 needed = parts->unet.vector_channels;
-
-  if (needed == 0)
-    return TRUE;
-
-  if (! parts->traits.pooled_labels)
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                   "%s: the denoiser takes class labels (unet/config.json, \"class_embed_type\"), "
-                   "and %s does not say where they come from; if they are the text encoder's "
-                   "pooled state, add \"palimpsest\": { \"class_labels\": \"pooled-text\" }",
-                   parts->path, pal_json_label (parts->index));
-      return FALSE;
-    }
-
-  if (parts->clip.width != needed)
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
-                   "%s: the text encoder's pooled state has %" G_GINT64_FORMAT " channels "
-                   "(text_encoder/config.json, \"hidden_size\"), and the denoiser expects class "
-                   "labels of %" G_GINT64_FORMAT " (unet/config.json, "
-                   "\"projection_class_embeddings_input_dim\"); use the text_encoder folder that "
-                   "belongs to this model",
-                   parts->path, parts->clip.width, needed);
-      return FALSE;
-    }
-
-  return TRUE;
-}
-
-static gboolean
-check_text (const PalParts *parts, GError **error)
-{
-  gsize ids = pal_clip_tokenizer_size (parts->tokenizer);
-
-  if (parts->clip.width != parts->unet.cross_channels)
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
-                   "%s: the text encoder has %" G_GINT64_FORMAT " channels "
-                   "(text_encoder/config.json, \"hidden_size\"), and the denoiser expects "
-                   "%" G_GINT64_FORMAT " (unet/config.json, \"cross_attention_dim\"); use the "
-                   "text_encoder folder that belongs to this model",
-                   parts->path, parts->clip.width, parts->unet.cross_channels);
-      return FALSE;
-    }
-
-  if (! check_labels (parts, error))
-    return FALSE;
-
-  if (ids > (gsize) parts->clip.vocab)
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
-                   "%s: the tokenizer has %" G_GSIZE_FORMAT " entries, and the text encoder knows "
-                   "%" G_GINT64_FORMAT "; use the tokenizer folder that belongs to this model",
-                   parts->path, ids, parts->clip.vocab);
+                   "%" G_GINT64_FORMAT " (latents), %" G_GINT64_FORMAT " (latents, image to edit) "
+                   "and %" G_GINT64_FORMAT " (latents, mask, masked image)",
+                   pal_weights_label (weights), in, latent, 2 * latent, 2 * latent + 1);
       return FALSE;
     }
 
@@ -310,14 +239,16 @@ pal_parts_open (const gchar *path, GError **error)
       (parts->extra && ! pal_traits_read (parts->extra, &parts->traits, error)) ||
       ! check_files (path, error) ||
       ! read_configs (parts, error) ||
+      ! pal_encoders_find (parts, error) ||
       ! open_weights (parts, error) ||
       ! check_denoiser (parts, error) ||
-      ! check_text (parts, error) ||
+      ! pal_encoders_check (parts, error) ||
       ! open_exemplars (parts, error))
     return NULL;
 
   parts->family = pal_family_find (parts);
-  return g_steal_pointer (&parts);
+  parts->schedule.ays = parts->family->ays;
+  return pal_traits_settle (parts, error) ? g_steal_pointer (&parts) : NULL;
 }
 
 void
@@ -326,7 +257,7 @@ pal_parts_free (PalParts *parts)
   g_free (parts->path);
   g_clear_pointer (&parts->index, pal_json_unref);
   g_clear_pointer (&parts->extra, pal_json_unref);
-  g_clear_pointer (&parts->tokenizer, pal_clip_tokenizer_free);
+  pal_encoders_clear (parts);
   g_clear_pointer (&parts->exemplars, pal_exemplars_free);
   pal_schedule_config_clear (&parts->schedule);
   for (guint i = 0; i < PAL_N_PARTS; i++)

@@ -6,6 +6,8 @@
 static const PalFamily *const families[] = {
   &pal_family_sd1,
   &pal_family_sd2,
+  &pal_family_sdxl,
+  &pal_family_refiner,
   &pal_family_small,
 };
 
@@ -15,12 +17,11 @@ static const struct
 {
   const gchar *prefix, *title;
 } not_built[] = {
-  { "StableDiffusionXL", "Stable Diffusion XL" },
   { "StableDiffusion3", "Stable Diffusion 3" },
-  { "StableDiffusionInstructPix2Pix", "InstructPix2Pix" },
   { "StableDiffusionUpscale", "the Stable Diffusion upscaler" },
   { "StableDiffusionLatentUpscale", "the Stable Diffusion upscaler" },
   { "StableDiffusionControlNet", "ControlNet" },
+  { "StableDiffusionXLControlNet", "ControlNet" },
   { "StableDiffusionDepth2Img", "Stable Diffusion with depth" },
   { "StableCascade", "Stable Cascade" },
   { "StableUnCLIP", "Stable unCLIP" },
@@ -70,7 +71,7 @@ pal_family_built (const gchar *class_name, const gchar *label, GError **error)
       {
         g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                      "%s: this is a model of the family %s (%s), which is not built yet; "
-                     "choose a Stable Diffusion 1.x model",
+                     "choose a Stable Diffusion 1.x, 2.x or XL model",
                      label, not_built[i].title, class_name);
         return FALSE;
       }

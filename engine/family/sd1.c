@@ -21,7 +21,7 @@ detect_sd1 (const PalParts *parts)
 static gint
 detect_sd2 (const PalParts *parts)
 {
-  return parts->clip.act == PAL_ACT_GELU ? 2 : 0;
+  return parts->encoders[0].clip.act == PAL_ACT_GELU ? 2 : 0;
 }
 
 /* Ours says so in its index; none of the others was trained for a flow. */
@@ -36,11 +36,15 @@ const PalFamily pal_family_sd1 = {
   .title = "Stable Diffusion 1.x",
   .detect = detect_sd1,
   .trained_px = 512,
+  .least_px = 512,
+  .most_px = 768,
   .steps = 20,
   .guidance = 7.5,
   .fill_strength = 1.0,
   .restyle_strength = 0.6,
+  .mask_strength = 0.5,
   .sampler = "dpmpp-2m",
+  .ays = PAL_AYS_SD1,
 };
 
 const PalFamily pal_family_sd2 = {
@@ -48,10 +52,13 @@ const PalFamily pal_family_sd2 = {
   .title = "Stable Diffusion 2.x",
   .detect = detect_sd2,
   .trained_px = 768,
+  .least_px = 640,
+  .most_px = 1024,
   .steps = 20,
   .guidance = 7.5,
   .fill_strength = 1.0,
   .restyle_strength = 0.6,
+  .mask_strength = 0.5,
   .sampler = "dpmpp-2m",
 };
 
@@ -60,6 +67,8 @@ const PalFamily pal_family_small = {
   .title = "Small model with a closed vocabulary",
   .detect = detect_small,
   .trained_px = 128,
+  .least_px = 96,
+  .most_px = 192,
   .steps = 20,
   .guidance = 3.0,
   .fill_strength = 1.0,

@@ -11,7 +11,10 @@
  *   - the activation differs between checkpoints (quick_gelu, gelu): from the file;
  *   - files written by transformers 5 have no "text_model." in front of their names;
  *   - old configurations say 2 for the end token, whatever it is, and leave it to be
- *     found as the largest id (guarded by te1.*.pooler_output). */
+ *     found as the largest id (guarded by te1.*.pooler_output);
+ *   - the pooled state is projected after the final norm, though the states that go
+ *     with it are taken a layer earlier and without it (te2.*.text_embeds,
+ *     te1.*.hidden_states_m2). */
 
 #include "model/clip.h"
 
@@ -103,30 +106,57 @@ encoder_layer (PalTape *t, const PalClipConfig *c, PalTensor *x)
 }
 
 static PalTensor *
-transformer (PalTape *t, const PalClipConfig *c, PalTensor *ids)
+final_norm (PalTape *t, const PalClipConfig *c, PalTensor *x)
 {
+  return pal_layer_norm (t, x, "final_layer_norm", c->eps);
+}
+
+/* states: as wanted; pooled: after the final norm, not projected. */
+static PalClipStates
+transformer (PalTape *t, const PalClipConfig *c, PalTensor *ids, const PalClipWanted *wanted)
+{
+  const gint end = wanted->pooled ? c->layers : c->layers - wanted->skip;
+  PalClipStates out = { NULL, NULL };
   PalTensor *x;
 
   x = pal_embed (t, ids, "embeddings.token_embedding", "embeddings.position_embedding");
 
-  for (gint i = 0; i < c->layers; i++)
+  for (gint i = 0; i < end; i++)
     {
       pal_segment (t);
       pal_enter (t, "encoder.layers.%d", i);
       x = pal_leave (t, encoder_layer (t, c, x));
+      if (i + 1 == c->layers - wanted->skip)
+        out.states = x;
     }
 
-  return pal_layer_norm (t, x, "final_layer_norm", c->eps);
+  if (! out.states)
+    out.states = pal_tape_fail (t, PAL_ERROR_ARGUMENT,
+                                "%d of the %d layers can't be left out", wanted->skip, c->layers);
+  if (! wanted->raw)
+    out.states = final_norm (t, c, out.states);
+  if (wanted->pooled)
+    out.pooled = wanted->skip == 0 && ! wanted->raw ? out.states : final_norm (t, c, x);
+
+  return out;
 }
 
-PalTensor *
-pal_clip (PalTape *t, const PalClipConfig *c, PalTensor *ids)
+PalClipStates
+pal_clip (PalTape *t, const PalClipConfig *c, PalTensor *ids, const PalClipWanted *wanted)
 {
-  if (pal_has_weight (t, "embeddings.token_embedding.weight"))
-    return transformer (t, c, ids);
+  gboolean nested = ! pal_has_weight (t, "embeddings.token_embedding.weight");
+  PalClipStates out;
 
-  pal_enter (t, "text_model");
-  return pal_leave (t, transformer (t, c, ids));
+  if (nested)
+    pal_enter (t, "text_model");
+  out = transformer (t, c, ids, wanted);
+  if (nested)
+    out.states = pal_leave (t, out.states);
+
+  if (out.pooled && pal_has_weight (t, "text_projection.weight"))
+    out.pooled = pal_linear (t, out.pooled, "text_projection", NULL);
+
+  return out;
 }
 
 gsize

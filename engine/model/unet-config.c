@@ -15,7 +15,6 @@
 /* Fields that change the network in ways not built. */
 static const PalFixedField fixed_fields[] = {
   { "act_fn", "silu" },
-  { "addition_embed_type", "null" },
   { "attention_type", "default" },
   { "center_input_sample", "false" },
   { "class_embeddings_concat", "false" },
@@ -32,7 +31,6 @@ static const PalFixedField fixed_fields[] = {
   { "resnet_out_scale_factor", "1" },
   { "resnet_skip_time_act", "false" },
   { "reverse_transformer_layers_per_block", "null" },
-  { "time_cond_proj_dim", "null" },
   { "time_embedding_act_fn", "null" },
   { "time_embedding_type", "positional" },
   { "timestep_post_act", "null" },
@@ -69,28 +67,59 @@ read_choice (const PalJson *json, const gchar *field, const gchar *first, const 
   return FALSE;
 }
 
-/* The vector beside the text. Its width has no default. */
+/* A width that has no default, with the field that asks for it. */
+static gboolean
+read_width (const PalJson *json, const gchar *field, const gchar *asking, gint64 *out,
+            GError **error)
+{
+  if (pal_json_has (json, field))
+    return pal_config_range (json, field, 1, 65536, out, error);
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+               "%s: \"%s\" is set, and \"%s\" is missing", pal_json_label (json), asking, field);
+  return FALSE;
+}
+
+/* The vector beside the text: class labels, or the pooled text with sizes. */
 static gboolean
 read_vector (const PalJson *json, PalUnetConfig *config, GError **error)
 {
-  const gchar *field = "projection_class_embeddings_input_dim";
-  gboolean projected;
+  const gchar *width = "projection_class_embeddings_input_dim";
+  gboolean labels, sizes;
 
-  if (! read_choice (json, "class_embed_type", NULL, "projection", &projected, error))
+  if (! read_choice (json, "class_embed_type", NULL, "projection", &labels, error) ||
+      ! read_choice (json, "addition_embed_type", NULL, "text_time", &sizes, error))
     return FALSE;
 
-  if (! projected)
-    return TRUE;
+  if (labels && sizes)
+    return unsupported (json, "class_embed_type", "a value beside \"addition_embed_type\"",
+                        "models with one of the two", error);
 
-  if (! pal_json_has (json, field))
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s: \"class_embed_type\" is projection, and \"%s\" is missing",
-                   pal_json_label (json), field);
-      return FALSE;
-    }
+  config->vector_module = sizes ? "add_embedding" : "class_embedding";
+  if (labels && ! read_width (json, width, "class_embed_type", &config->vector_width, error))
+    return FALSE;
+  if (sizes && (! read_width (json, width, "addition_embed_type", &config->vector_width, error) ||
+                ! read_width (json, "addition_time_embed_dim", "addition_embed_type",
+                              &config->size_channels, error)))
+    return FALSE;
 
-  return pal_config_range (json, field, 1, 65536, &config->vector_channels, error);
+  config->vector_channels = config->vector_width;
+  return TRUE;
+}
+
+gboolean
+pal_unet_config_vector (PalUnetConfig *config, gint64 pooled)
+{
+  gint64 rest = config->vector_width - pooled;
+
+  if (config->size_channels == 0)
+    return rest == 0;
+  if (rest < 0 || rest % config->size_channels != 0)
+    return FALSE;
+
+  config->vector_channels = pooled;
+  config->n_sizes = (gint) (rest / config->size_channels);
+  return TRUE;
 }
 
 /* out[i]: whether block i has attention. plain and attending: the two class names. */
@@ -270,6 +299,9 @@ pal_unet_config_read (const PalJson *json, PalUnetConfig *config, GError **error
       ! pal_json_double (json, "norm_eps", &eps, error) ||
       ! pal_json_double (json, "freq_shift", &shift, error) ||
       ! pal_json_bool (json, "flip_sin_to_cos", &config->flip_sin_to_cos, error) ||
+      (pal_json_has (json, "time_cond_proj_dim") &&
+       ! pal_config_range (json, "time_cond_proj_dim", 4, 65536, &config->guidance_channels,
+                           error)) ||
       ! pal_json_ints (json, "sample_size", size, G_N_ELEMENTS (size), &n, error) ||
       ! read_choice (json, "resnet_time_scale_shift", "default", "scale_shift",
                      &config->time_modulates, error) ||

@@ -14,7 +14,9 @@
  *   - growing back from an odd side goes to the skip's size, not to twice the side
  *     (guarded by trace-unet-odd-*);
  *   - the vector's embedding is added before the SiLU that all residual blocks share
- *     (guarded by trace-unet-labels-*). */
+ *     (guarded by trace-unet-labels-*);
+ *   - of the vector that the "text_time" models take, the pooled text comes first and then
+ *     the sinusoids of the sizes, one after the other (guarded by trace-unet-sdxl-tiny). */
 
 #include "model/unet.h"
 
@@ -57,6 +59,37 @@ embed (PalTape *t, const gchar *name, PalTensor *x, PalTensor *others)
   return others ? pal_add (t, x, others) : x;
 }
 
+/* The vector with what it is told of sizes: [B, vector_width] */
+static PalTensor *
+whole_vector (PalTape *t, const PalUnetConfig *c, const PalUnetInputs *inputs)
+{
+  PalTensor *sizes;
+
+  if (c->n_sizes == 0)
+    return inputs->vector;
+
+  sizes = pal_timestep_embed (t, inputs->sizes, c->size_channels, c->flip_sin_to_cos,
+                              c->freq_shift);
+  sizes = pal_reshape (t, sizes, PAL_SHAPE (pal_shape_of (inputs->vector).d[0],
+                                            c->n_sizes * c->size_channels));
+  return pal_concat (t, inputs->vector, sizes);
+}
+
+/* sinusoids: [B, C] → [B, C], plus the guidance's where the model was distilled for it.
+ * These have sines first and the last frequency exactly at 1 / 10000. */
+static PalTensor *
+add_guidance (PalTape *t, const PalUnetConfig *c, PalTensor *sinusoids, PalTensor *guidance)
+{
+  PalTensor *x;
+
+  if (c->guidance_channels == 0)
+    return sinusoids;
+
+  x = pal_timestep_embed (t, guidance, c->guidance_channels, FALSE, 1.0f);
+  pal_enter (t, "time_embedding");
+  return pal_leave (t, pal_linear (t, x, "cond_proj", &(PalLinear) { .residual = sinusoids }));
+}
+
 /* Time, and the vector when there is one: [B, E], not activated */
 static PalTensor *
 embedding (PalTape *t, const PalUnetConfig *c, const PalUnetInputs *inputs)
@@ -65,9 +98,10 @@ embedding (PalTape *t, const PalUnetConfig *c, const PalUnetInputs *inputs)
 
   x = pal_timestep_embed (t, inputs->timesteps, c->levels[0].channels, c->flip_sin_to_cos,
                           c->freq_shift);
-  x = embed (t, "time_embedding", pal_publish (t, "time_proj", x), NULL);
+  x = add_guidance (t, c, pal_publish (t, "time_proj", x), inputs->guidance);
+  x = embed (t, "time_embedding", x, NULL);
 
-  return c->vector_channels > 0 ? embed (t, "class_embedding", inputs->vector, x) : x;
+  return c->vector_channels > 0 ? embed (t, c->vector_module, whole_vector (t, c, inputs), x) : x;
 }
 
 /* h: [B, T, C], context: [B, S, K] → x + attention, [B, T, C] */

@@ -25,6 +25,11 @@ typedef struct
 {
   gint64       in_channels, out_channels, cross_channels;
   gint64       vector_channels;   /* of the vector beside the text; 0 = it takes none */
+  const gchar *vector_module;     /* which embeds it */
+  gint64       vector_width;      /* what that module takes: the vector, and sinusoids of sizes */
+  gint64       size_channels;     /* of one size's sinusoids; 0 = it is told no sizes */
+  gint         n_sizes;           /* see pal_unet_config_vector () */
+  gint64       guidance_channels; /* of the guidance's sinusoids; 0 = it is not told */
   PalUnetLevel levels[PAL_UNET_MAX_LEVELS];
   guint        n_levels;
   gint         norm_groups;
@@ -40,6 +45,10 @@ typedef struct
 /* From unet/config.json; UNSUPPORTED names the field when a value is not built. */
 gboolean   pal_unet_config_read (const PalJson *json, PalUnetConfig *config, GError **error);
 
+/* Where the vector is a text's pooled state of this width: how many sizes go with it. The
+ * configuration has only the width of both; FALSE when that can't be. */
+gboolean   pal_unet_config_vector (PalUnetConfig *config, gint64 pooled);
+
 typedef struct
 {
   PalTensor *x;               /* [B, H, W, in_channels] */
@@ -47,6 +56,8 @@ typedef struct
   PalTensor *context;         /* [B, T, cross_channels] */
   PalTensor *vector;          /* [B, vector_channels], joins the embedding of the time; NULL when
                                * vector_channels is 0 */
+  PalTensor *sizes;           /* [B * n_sizes], of picture, crop and target; NULL without */
+  PalTensor *guidance;        /* [B], (scale - 1) * 1000; NULL when guidance_channels is 0 */
 } PalUnetInputs;
 
 /* → [B, H, W, out_channels]. H and W need not be multiples of anything. */

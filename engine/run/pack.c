@@ -326,6 +326,69 @@ pack_from (const PalWeight *weight,
   return TRUE;
 }
 
+/* [N, ..] stored in any form → the values it stands for */
+static void
+widen (const PalWeightView *view,
+       gsize                count,
+       gfloat              *out)
+{
+  const gsize rows = view->scale ? (gsize) view->shape.d[0] : 1;
+
+  pal_to_float (view->dtype, view->data, out, count);
+
+  for (gsize r = 0; view->scale && r < rows; r++)
+    {
+      gfloat scale;
+
+      pal_to_float (view->scale->dtype,
+                    (const guint8 *) view->scale->data + r * pal_dtype_size (view->scale->dtype),
+                    &scale, 1);
+      for (gsize i = r * (count / rows); i < (r + 1) * (count / rows); i++)
+        out[i] *= scale;
+    }
+}
+
+/* In place: n floats become n values of dtype at the start of the block. */
+static void
+narrow (gfloat   *values,
+        gsize     n,
+        PalDType  dtype)
+{
+  guint16 *half = (guint16 *) values;
+
+  if (dtype == PAL_F32)
+    return;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      gfloat value;
+
+      memcpy (&value, (guint8 *) values + i * sizeof value, sizeof value);
+      half[i] = dtype == PAL_F16 ? pal_half_from_float (value) : pal_bf16_from_float (value);
+    }
+}
+
+static gboolean
+pack_patched (const PalWeight  *weight,
+              gsize             count,
+              gfloat           *wide,
+              const gchar      *label,
+              gpointer          out,
+              GError          **error)
+{
+  const PalWeightView *view  = weight->view;
+  const PalPatch      *patch = weight->patch;
+
+  widen (view, count, wide);
+  if (! patch->apply (patch->data, view->name, view->shape, wide, error))
+    return FALSE;
+
+  narrow (wide, count, weight->dtype);
+
+  return pack_from (weight, (guint8 *) wide, weight->dtype, count, out) ||
+         refuse (view, label, error);
+}
+
 gboolean
 pal_pack_check (const PalWeightView  *view,
                 const gchar          *label,
@@ -349,7 +412,7 @@ pal_pack (const PalWeight  *weight,
 
   pal_shape_count (view->shape, &count);
 
-  if (weight->dtype == view->dtype)
+  if (weight->dtype == view->dtype && ! weight->patch)
     return pack_from (weight, view->data, view->dtype, count, out) ||
            refuse (view, label, error);
 
@@ -360,6 +423,9 @@ pal_pack (const PalWeight  *weight,
                    "There is no memory to widen the tensor “%s” of %s", view->name, label);
       return FALSE;
     }
+
+  if (weight->patch)
+    return pack_patched (weight, count, wide, label, out, error);
 
   pal_to_float (view->dtype, view->data, wide, count);
 

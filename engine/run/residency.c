@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "base/debug.h"
+#include "base/dtype.h"
 
 struct _PalResidency
 {
   gatomicrefcount refs;
   PalDevice      *device;
   PalWeights     *weights;
+  const PalPatch *patch;
   GMutex          lock;
   GHashTable     *table;        /* key → PalWeight */
 };
@@ -61,6 +63,13 @@ pal_residency_unref (PalResidency *residency)
   g_free (residency);
 }
 
+void
+pal_residency_set_patch (PalResidency   *residency,
+                         const PalPatch *patch)
+{
+  residency->patch = patch;
+}
+
 PalDevice *
 pal_residency_device (PalResidency *residency)
 {
@@ -87,13 +96,14 @@ may_share (PalDevice       *device,
 }
 
 static PalWeight *
-weight_new (PalDevice           *device,
+weight_new (const PalResidency  *residency,
             const PalWeightView *view,
             PalPacking           packing,
             guint                panel,
             gchar               *key)
 {
-  PalWeight *weight = g_new0 (PalWeight, 1);
+  const PalPatch *patch  = residency->patch;
+  PalWeight      *weight = g_new0 (PalWeight, 1);
 
   weight->key     = key;
   weight->view    = view;
@@ -103,7 +113,20 @@ weight_new (PalDevice           *device,
   /* A form that can't be packed so is refused when it is asked for or uploaded. */
   if (! pal_pack_size (view, packing, panel, &weight->dtype, &weight->n_bytes, NULL))
     weight->n_bytes = 0;
-  weight->shared = may_share (device, weight);
+
+  if (! patch || ! patch->touches (patch->data, view->name))
+    {
+      weight->shared = may_share (residency->device, weight);
+      return weight;
+    }
+
+  /* Changed values need more room than the steps of a quantised weight leave them. */
+  weight->patch = patch;
+  if (weight->dtype == PAL_I8)
+    {
+      weight->dtype    = PAL_F16;
+      weight->n_bytes *= pal_dtype_size (PAL_F16);
+    }
 
   return weight;
 }
@@ -121,9 +144,9 @@ entry_of (PalResidency        *residency,
 
   if (! weight)
     {
-      weight = weight_new (residency->device, view, packing, panel, g_steal_pointer (&key));
+      weight = weight_new (residency, view, packing, panel, g_steal_pointer (&key));
       g_hash_table_insert (residency->table, weight->key, weight);
-      if (view->scale)
+      if (view->scale && weight->dtype == view->dtype)
         weight->scale = entry_of (residency, view->scale, PAL_PACK_VECTOR, 0);
     }
 

@@ -18,6 +18,16 @@ typedef enum
                                * K runs taps outermost, channels innermost */
 } PalPacking;
 
+/* Changes weights on their way to the device; the stored form stays as it is. */
+typedef struct
+{
+  gboolean (*touches) (gpointer data, const gchar *name);
+  /* values: of the shape, widened. */
+  gboolean (*apply)   (gpointer data, const gchar *name, PalShape shape, gfloat *values,
+                       GError **error);
+  gpointer data;
+} PalPatch;
+
 typedef struct _PalWeight PalWeight;
 
 struct _PalWeight
@@ -31,6 +41,7 @@ struct _PalWeight
   gboolean             shared;    /* the device reads the stored bytes where they are */
   PalBuffer           *buffer;    /* NULL until uploaded */
   PalWeight           *scale;     /* of I8: VECTOR of a scale for each row; else NULL */
+  const PalPatch      *patch;     /* NULL: stays as it is stored */
 };
 
 PalResidency *pal_residency_new      (PalDevice *device, PalWeights *weights);
@@ -38,6 +49,10 @@ PalResidency *pal_residency_ref      (PalResidency *residency);
 void          pal_residency_unref    (PalResidency *residency);
 PalDevice    *pal_residency_device   (PalResidency *residency);
 PalWeights   *pal_residency_weights  (PalResidency *residency);
+
+/* Before any weight is looked up. What it touches is F16 on the device where it is stored
+ * in less. patch must live as long. */
+void          pal_residency_set_patch (PalResidency *residency, const PalPatch *patch);
 
 /* The entry for a weight in this packing; NULL when the file has no such tensor. */
 PalWeight    *pal_residency_find     (PalResidency *residency, const gchar *name,

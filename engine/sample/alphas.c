@@ -167,3 +167,19 @@ pal_alphas_new (const PalScheduleConfig *config,
 
   return g_steal_pointer (&alphas);
 }
+
+gboolean
+pal_prepare_alphas (PalSampling  *s,
+                    GError      **error)
+{
+  if (! pal_config_refuse (s, "thresholding", error))
+    return FALSE;
+
+  s->alphas = pal_alphas_new (&s->config, FALSE, error);
+  if (! s->alphas)
+    return FALSE;
+
+  s->final_alpha = s->config.set_alpha_to_one ? 1.0 : (gdouble) s->alphas[0];
+
+  return TRUE;
+}

@@ -3,7 +3,9 @@
  *
  * Papers: arXiv 2206.00927 (DPM-Solver), 2211.01095 (DPM-Solver++, algorithm 2 is
  * the "2M" solver). Reference: huggingface/diffusers
- * src/diffusers/schedulers/scheduling_dpmsolver_multistep.py @58eb52c, Apache-2.0.
+ * src/diffusers/schedulers/scheduling_dpmsolver_multistep.py @58eb52c, Apache-2.0; eta
+ * as in sample_dpmpp_2m_sde () and _3m_sde () of crowsonkb/k-diffusion
+ * k_diffusion/sampling.py, MIT, where it is a share of the noise that keeps the marginals.
  * Easy to get wrong, guarded by tests/unit/sample: the order falls to 1 at the last
  * step where sigma is 0, whatever lower_order_final says, and to 2 before it only in
  * schedules under 15 steps. */
@@ -22,6 +24,13 @@ typedef struct
   gint      order;
   gboolean  heun, euler_at_final;
 } DpmParams;
+
+/* What a row of the table means, whatever the configuration says. */
+typedef struct
+{
+  gint     order;
+  gboolean heun;
+} SdeVariant;
 
 /* x' = x_scale x + d0 D0 + d1 D1 + d2 D2 + noise n; D are divided differences of the
  * converted outputs. */
@@ -78,6 +87,15 @@ read_params (PalSampling  *s,
   params->order          = s->config.solver_order;
   params->euler_at_final = pal_config_flag (s, "euler_at_final", FALSE);
 
+  if (s->sampler->variant)
+    {
+      const SdeVariant *variant = s->sampler->variant;
+
+      params->algorithm = DPM_SDE_PP;
+      params->order     = variant->order;
+      params->heun      = variant->heun;
+    }
+
   if ((params->algorithm == DPM_PLAIN || params->algorithm == DPM_SDE) && end == 0)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
@@ -122,15 +140,16 @@ dpm_wants_noise (const PalSampling *s,
 
 /* The integrals of the exponential integrator over a step h in log SNR. */
 static Update
-update_of (const DpmParams *params,
-           PalLevel         from,
-           PalLevel         to,
-           gboolean         second_order)
+update_of (const PalSampling *s,
+           PalLevel           from,
+           PalLevel           to,
+           gboolean           second_order)
 {
-  gdouble h = lambda_of (to) - lambda_of (from);
-  gdouble k = params->algorithm == DPM_SDE_PP ? 2.0 * h : h;
-  gdouble e, scale, heun;
-  Update  u = { 0 };
+  const DpmParams *params = s->params;
+  gdouble          h      = lambda_of (to) - lambda_of (from);
+  gdouble          k      = params->algorithm == DPM_SDE_PP ? h + s->eta * h : h;
+  gdouble          e, scale, heun;
+  Update           u      = { 0 };
 
   if (params->algorithm == DPM_PP || params->algorithm == DPM_SDE_PP)
     {
@@ -142,9 +161,9 @@ update_of (const DpmParams *params,
       u.d2      = scale * (0.5 - (k - e) / (k * k));
       if (params->algorithm == DPM_SDE_PP)
         {
-          u.x_scale *= exp (-h);
+          u.x_scale *= exp (-s->eta * h);
           u.d2       = scale * ((e - k) / (k * k) - 0.5);
-          u.noise    = to.sigma * sqrt (e);
+          u.noise    = to.sigma * sqrt (-expm1 (-2.0 * s->eta * h));
         }
     }
   else
@@ -189,7 +208,7 @@ weigh_outputs (const PalSampling *s,
                gdouble            weights[3])
 {
   PalLevel from = pal_level (s, entry), to = pal_level (s, entry + 1);
-  Update   u    = update_of (s->params, from, to, order == 2);
+  Update   u    = update_of (s, from, to, order == 2);
   gdouble  h    = lambda_of (to) - lambda_of (from), r0, r1, w0, w1 = 0.0;
 
   weights[0] = u.d0;
@@ -239,17 +258,58 @@ step_dpm (PalSampling  *s,
       for (gint k = 0; k < order; k++)
         value += w[k] * (gdouble) s->history[k][i];
       if (noise)
-        value += u.noise * (gdouble) noise[i];
+        value += u.noise * s->s_noise * (gdouble) noise[i];
       x[i] = (gfloat) value;
     }
 }
 
+static const SdeVariant second = { 2, FALSE }, second_heun = { 2, TRUE }, third = { 3, FALSE };
+
 const PalSampler pal_sampler_dpmpp_2m = {
-  .info        = { "dpmpp-2m", "DPM++ 2M", FALSE },
+  .info        = { "dpmpp-2m", "DPM++ 2M", .takes_schedule = TRUE, .eta = 1.0 },
   .classes     = { "DPMSolverMultistepScheduler", NULL },
   .order       = 1,
   .spacing     = PAL_SPACING_LINSPACE,
   .flow        = TRUE,
+  .prepare     = prepare_dpm,
+  .wants_noise = dpm_wants_noise,
+  .step        = step_dpm
+};
+
+const PalSampler pal_sampler_dpmpp_2m_sde = {
+  .info        = { "dpmpp-2m-sde", "DPM++ 2M SDE", .stochastic = TRUE, .takes_schedule = TRUE,
+                   .takes_eta = TRUE, .takes_s_noise = TRUE, .eta = 1.0 },
+  .classes     = { NULL },
+  .order       = 1,
+  .spacing     = PAL_SPACING_LINSPACE,
+  .flow        = TRUE,
+  .variant     = &second,
+  .prepare     = prepare_dpm,
+  .wants_noise = dpm_wants_noise,
+  .step        = step_dpm
+};
+
+const PalSampler pal_sampler_dpmpp_2m_sde_heun = {
+  .info        = { "dpmpp-2m-sde-heun", "DPM++ 2M SDE Heun", .stochastic = TRUE,
+                   .takes_schedule = TRUE, .takes_eta = TRUE, .takes_s_noise = TRUE, .eta = 1.0 },
+  .classes     = { NULL },
+  .order       = 1,
+  .spacing     = PAL_SPACING_LINSPACE,
+  .flow        = TRUE,
+  .variant     = &second_heun,
+  .prepare     = prepare_dpm,
+  .wants_noise = dpm_wants_noise,
+  .step        = step_dpm
+};
+
+const PalSampler pal_sampler_dpmpp_3m_sde = {
+  .info        = { "dpmpp-3m-sde", "DPM++ 3M SDE", .stochastic = TRUE, .takes_schedule = TRUE,
+                   .takes_eta = TRUE, .takes_s_noise = TRUE, .eta = 1.0 },
+  .classes     = { NULL },
+  .order       = 1,
+  .spacing     = PAL_SPACING_LINSPACE,
+  .flow        = TRUE,
+  .variant     = &third,
   .prepare     = prepare_dpm,
   .wants_noise = dpm_wants_noise,
   .step        = step_dpm

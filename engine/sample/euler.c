@@ -49,7 +49,7 @@ fill_euler (PalSampling  *s,
       ! pal_config_choice (s, "timestep_type", types, &type, error))
     return FALSE;
 
-  if (interpolation == 1 && pal_respace (s) != PAL_RESPACE_NONE)
+  if (interpolation == 1 && s->schedule)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                    "interpolation_type \"log_linear\" can't be joined with another "
@@ -72,35 +72,6 @@ fill_euler (PalSampling  *s,
   return TRUE;
 }
 
-/* What all three share: float32 timesteps, sigmas that end at 0. */
-static gboolean
-prepare_ve (PalSampling  *s,
-            gboolean    (*fill_sigmas) (PalSampling *s, GError **error),
-            GError      **error)
-{
-  s->space  = PAL_SPACE_VE;
-  s->alphas = pal_alphas_new (&s->config, TRUE, error);
-  if (! s->alphas)
-    return FALSE;
-
-  pal_timesteps_fill (s, FALSE);
-  if (! fill_sigmas (s, error))
-    return FALSE;
-
-  pal_sigmas_round (s);
-  for (gsize i = 0; i < s->n_timesteps; i++)
-    s->timesteps[i] = (gdouble) (gfloat) s->timesteps[i];
-
-  return TRUE;
-}
-
-static gboolean
-fill_respaced (PalSampling  *s,
-               GError      **error)
-{
-  return pal_sigmas_fill (s, FALSE, error);
-}
-
 static gboolean
 prepare_euler (PalSampling  *s,
                GError      **error)
@@ -108,12 +79,10 @@ prepare_euler (PalSampling  *s,
   EulerParams *params = g_new0 (EulerParams, 1);
 
   s->params = params;
-  if (s->space != PAL_SPACE_FLOW)
-    return prepare_ve (s, fill_euler, error);
+  if (s->space == PAL_SPACE_FLOW)
+    params->stochastic = pal_config_flag (s, "stochastic_sampling", FALSE);
 
-  params->stochastic = pal_config_flag (s, "stochastic_sampling", FALSE);
-
-  return pal_flow_fill (s, error);
+  return pal_fill_by_sigmas (s, fill_euler, error);
 }
 
 static gboolean
@@ -174,13 +143,12 @@ static gboolean
 prepare_euler_a (PalSampling  *s,
                  GError      **error)
 {
-  if (s->space == PAL_SPACE_FLOW)
-    return pal_flow_fill (s, error);
-
   /* The reference's class has no respacing and passes over such fields. */
-  s->plain = g_strcmp0 (s->config.class_name, pal_sampler_euler_a.classes[0]) == 0;
+  if (! s->asked && s->space != PAL_SPACE_FLOW &&
+      g_strcmp0 (s->config.class_name, pal_sampler_euler_a.classes[0]) == 0)
+    s->schedule = NULL;
 
-  return prepare_ve (s, fill_respaced, error);
+  return pal_fill_by_sigmas (s, NULL, error);
 }
 
 static gboolean
@@ -200,26 +168,13 @@ step_euler_a (PalSampling  *s,
               gfloat       *x,
               gsize         n)
 {
-  gsize    i    = (gsize) (s->begin + call);
-  PalLevel from = pal_level (s, i), to = pal_level (s, i + 1);
-  gdouble  down, up, scale = 1.0;
-  PalMix   mix;
+  gsize        i    = (gsize) (s->begin + call);
+  PalLevel     from = pal_level (s, i);
+  PalAncestral step = pal_ancestral (s, from, pal_level (s, i + 1), FALSE);
+  PalMix       mix  = line_to (s, from, step.down);
 
-  if (s->space == PAL_SPACE_FLOW)
-    {
-      down  = to.sigma * to.sigma / from.sigma;
-      scale = to.alpha / (1.0 - down);
-      up    = sqrt (MAX (to.sigma * to.sigma - down * down * scale * scale, 0.0));
-    }
-  else
-    {
-      up   = to.sigma * sqrt (1.0 - to.sigma * to.sigma / (from.sigma * from.sigma));
-      down = sqrt (to.sigma * to.sigma - up * up);
-    }
-
-  mix = line_to (s, from, down);
-  pal_mix ((PalMix) { scale * mix.x, scale * mix.output }, x, output, x, n);
-  add_scaled (x, noise, up, n);
+  pal_mix ((PalMix) { step.scale * mix.x, step.scale * mix.output }, x, output, x, n);
+  add_scaled (x, noise, step.up * s->s_noise, n);
 }
 
 /* [a, b, c] → [a, b, b, c, c] */
@@ -243,18 +198,10 @@ static gboolean
 prepare_heun (PalSampling  *s,
               GError      **error)
 {
-  if (s->space == PAL_SPACE_FLOW)
-    {
-      if (! pal_flow_fill (s, error))
-        return FALSE;
-    }
-  else
-    {
-      /* The reference's Heun knows no rescaling of the betas. */
-      s->config.zero_snr = FALSE;
-      if (! prepare_ve (s, fill_respaced, error))
-        return FALSE;
-    }
+  /* The reference's Heun knows no rescaling of the betas. */
+  s->config.zero_snr = FALSE;
+  if (! pal_fill_by_sigmas (s, NULL, error))
+    return FALSE;
 
   repeat_entries (s);
 
@@ -313,7 +260,7 @@ step_heun (PalSampling  *s,
 }
 
 const PalSampler pal_sampler_euler = {
-  .info        = { "euler", "Euler", FALSE },
+  .info        = { "euler", "Euler", .takes_schedule = TRUE },
   .classes     = { "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler", NULL },
   .order       = 1,
   .spacing     = PAL_SPACING_LINSPACE,
@@ -324,7 +271,8 @@ const PalSampler pal_sampler_euler = {
 };
 
 const PalSampler pal_sampler_euler_a = {
-  .info        = { "euler-a", "Euler ancestral", TRUE },
+  .info        = { "euler-a", "Euler ancestral", .stochastic = TRUE, .takes_schedule = TRUE,
+                   .takes_eta = TRUE, .takes_s_noise = TRUE, .eta = 1.0 },
   .classes     = { "EulerAncestralDiscreteScheduler", NULL },
   .order       = 1,
   .spacing     = PAL_SPACING_LINSPACE,
@@ -335,7 +283,7 @@ const PalSampler pal_sampler_euler_a = {
 };
 
 const PalSampler pal_sampler_heun = {
-  .info        = { "heun", "Heun", FALSE },
+  .info        = { "heun", "Heun", .takes_schedule = TRUE },
   .classes     = { "HeunDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", NULL },
   .order       = 2,
   .spacing     = PAL_SPACING_LINSPACE,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The schedules of the multistep solvers DPM-Solver and UniPC.
+/* The schedules of the multistep solvers DPM-Solver, DEIS and UniPC.
  *
  * Reference: set_timesteps () of huggingface/diffusers
- * src/diffusers/schedulers/scheduling_{dpmsolver_multistep,unipc_multistep}.py
+ * src/diffusers/schedulers/scheduling_{dpmsolver,deis,unipc}_multistep.py
  * @58eb52c, Apache-2.0.
  * Easy to get wrong, guarded by tests/unit/sample: timesteps are integers at the end
  * of it all, cut after some respacings and rounded after others. */
@@ -36,7 +36,7 @@ fill_own_flow (PalSampling         *s,
       s->timesteps[i] = trunc (s->sigmas[i] * train);
     }
 
-  if (kind->respaced_end && end > 0.0)
+  if (kind->stops_noisy || (kind->respaced_end && end > 0.0))
     end = s->sigmas[n - 1];
   s->sigmas[n] = end;
   pal_sigmas_round (s);
@@ -81,9 +81,9 @@ pal_multistep_fill (PalSampling         *s,
                     gint                 last,
                     GError             **error)
 {
-  PalRespace respace = pal_respace (s);
-  gdouble    end     = 0.0;
-  gsize      n;
+  PalWhole whole = s->schedule ? s->schedule->whole : PAL_TIMESTEPS_CUT;
+  gdouble  end   = 0.0;
+  gsize    n;
 
   if (pal_config_flag (s, "use_flow_sigmas", FALSE))
     {
@@ -98,7 +98,9 @@ pal_multistep_fill (PalSampling         *s,
     return FALSE;
 
   n = s->n_timesteps;
-  if (kind->respaced_end && respace != PAL_RESPACE_NONE && end > 0.0)
+  if (kind->stops_noisy)
+    end = (gdouble) pal_sigma_of (s, 0);
+  if (kind->respaced_end && s->schedule && end > 0.0)
     end = s->sigmas[n - 1];
   s->sigmas[n] = end;
   pal_sigmas_round (s);
@@ -107,9 +109,10 @@ pal_multistep_fill (PalSampling         *s,
     {
       gboolean cut = kind->fractional_cosine && s->config.betas == PAL_BETAS_COSINE;
 
-      if (respace == PAL_RESPACE_KARRAS && ! cut)
+      if (whole == PAL_TIMESTEPS_ROUNDED && ! cut)
         s->timesteps[i] = rint (s->timesteps[i]);
-      s->timesteps[i] = trunc (s->timesteps[i]);
+      if (whole != PAL_TIMESTEPS_BROKEN)
+        s->timesteps[i] = trunc (s->timesteps[i]);
     }
 
   return check_lengths (s, error);

@@ -220,7 +220,7 @@ step_pndm (PalSampling  *s,
 }
 
 const PalSampler pal_sampler_pndm = {
-  .info    = { "pndm", "PNDM", FALSE },
+  .info    = { "pndm", "PNDM" },
   .classes = { "PNDMScheduler", NULL },
   .order   = 1,
   .spacing = PAL_SPACING_LEADING,

@@ -13,9 +13,12 @@
 #include <string.h>
 
 static const PalSampler *const samplers[] = {
-  &pal_sampler_dpmpp_2m, &pal_sampler_euler, &pal_sampler_euler_a, &pal_sampler_ddim,
-  &pal_sampler_unipc, &pal_sampler_heun, &pal_sampler_pndm, &pal_sampler_ddpm,
-  &pal_sampler_lcm
+  &pal_sampler_dpmpp_2m, &pal_sampler_dpmpp_2m_sde, &pal_sampler_dpmpp_2m_sde_heun,
+  &pal_sampler_dpmpp_3m_sde, &pal_sampler_dpmpp_sde, &pal_sampler_dpmpp_2s_a,
+  &pal_sampler_euler, &pal_sampler_euler_a, &pal_sampler_ddim, &pal_sampler_unipc,
+  &pal_sampler_deis, &pal_sampler_heun, &pal_sampler_lms, &pal_sampler_dpm2,
+  &pal_sampler_dpm2_a, &pal_sampler_pndm, &pal_sampler_ddpm, &pal_sampler_lcm,
+  &pal_sampler_tcd
 };
 
 const PalSamplerInfo *
@@ -75,34 +78,79 @@ check_range (const gchar  *what,
   return FALSE;
 }
 
-static gboolean
-check_request (const PalSampler        *sampler,
-               const PalScheduleConfig *config,
-               gint                     steps,
-               gdouble                  strength,
-               gdouble                  eta,
-               GError                 **error)
+/* "euler, heun": the samplers that the test holds for. */
+static gchar *
+list_ids (gboolean (*test) (const PalSampler *sampler))
 {
-  if (! check_range ("the number of steps", steps, 1, config->train_timesteps, error) ||
-      ! check_range ("eta", eta, 0.0, 1.0, error))
-    return FALSE;
+  GString *ids = g_string_new (NULL);
 
-  if (! (strength > 0.0 && strength <= 1.0))
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_ARGUMENT,
-                   "strength is %g, it should be above 0 and at most 1", strength);
-      return FALSE;
-    }
+  for (gsize i = 0; i < G_N_ELEMENTS (samplers); i++)
+    if (test (samplers[i]))
+      g_string_append_printf (ids, "%s%s", ids->len ? ", " : "", samplers[i]->info.id);
+
+  return g_string_free (ids, FALSE);
+}
+
+static gboolean
+follows_flow (const PalSampler *sampler)
+{
+  return sampler->flow;
+}
+
+static gboolean
+takes_schedule (const PalSampler *sampler)
+{
+  return sampler->info.takes_schedule;
+}
+
+static gboolean
+check_definition (const PalSampler         *sampler,
+                  const PalSchedule        *schedule,
+                  const PalScheduleConfig  *config,
+                  GError                  **error)
+{
+  g_autofree gchar *others = NULL;
 
   if (config->flow && ! sampler->flow)
     {
+      others = list_ids (follows_flow);
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                    "the sampler \"%s\" is not defined for a flow-matching model; "
-                   "choose euler, heun, dpmpp-2m, unipc, euler-a or lcm", sampler->info.id);
+                   "choose one of: %s", sampler->info.id, others);
+      return FALSE;
+    }
+
+  if (schedule && ! sampler->info.takes_schedule)
+    {
+      others = list_ids (takes_schedule);
+      g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                   "the sampler \"%s\" walks on timesteps of its own, not on the schedule "
+                   "\"%s\"; take the schedule \"automatic\", or one of the samplers: %s",
+                   sampler->info.id, schedule->info.id, others);
       return FALSE;
     }
 
   return TRUE;
+}
+
+static gboolean
+check_setup (const PalSamplingSetup   *setup,
+             const PalScheduleConfig  *config,
+             GError                  **error)
+{
+  if (! check_range ("the number of steps", setup->steps, 1, config->train_timesteps, error) ||
+      ! check_range ("eta", setup->eta, 0.0, 1.0, error) ||
+      ! check_range ("s_noise", setup->s_noise, 0.0, 2.0, error))
+    return FALSE;
+
+  if (! (setup->strength > 0.0 && setup->strength <= 1.0))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_ARGUMENT,
+                   "strength is %g, it should be above 0 and at most 1", setup->strength);
+      return FALSE;
+    }
+
+  return check_definition (setup->sampler, setup->schedule, config, error);
 }
 
 /* What the sampler takes for fields that are not in the configuration of another. */
@@ -138,22 +186,23 @@ first_entry (const PalSampling *s,
 }
 
 PalSampling *
-pal_sampling_new (const PalSampler        *sampler,
-                  const PalScheduleConfig *config,
-                  gint                     steps,
-                  gdouble                  strength,
-                  gdouble                  eta,
-                  GError                 **error)
+pal_sampling_new (const PalSamplingSetup   *setup,
+                  const PalScheduleConfig  *config,
+                  GError                  **error)
 {
-  g_autoptr (PalSampling) s = NULL;
+  const PalSampler        *sampler = setup->sampler;
+  g_autoptr (PalSampling)  s       = NULL;
 
-  if (! check_request (sampler, config, steps, strength, eta, error))
+  if (! check_setup (setup, config, error))
     return NULL;
 
   s = g_new0 (PalSampling, 1);
-  s->sampler = sampler;
-  s->steps   = steps;
-  s->eta     = eta;
+  s->sampler  = sampler;
+  s->asked    = setup->schedule != NULL;
+  s->schedule = s->asked ? setup->schedule : config->schedule;
+  s->steps    = setup->steps;
+  s->eta      = setup->eta > 0.0 ? setup->eta : sampler->info.eta;
+  s->s_noise  = setup->s_noise > 0.0 ? setup->s_noise : 1.0;
   pal_schedule_config_copy (&s->config, config);
   adapt_config (sampler, &s->config);
 
@@ -162,7 +211,7 @@ pal_sampling_new (const PalSampler        *sampler,
   if (! sampler->prepare (s, error))
     return NULL;
 
-  s->begin = CLAMP (first_entry (s, strength), 0, (gint) s->n_timesteps - 1);
+  s->begin = CLAMP (first_entry (s, setup->strength), 0, (gint) s->n_timesteps - 1);
 
   return g_steal_pointer (&s);
 }
@@ -206,6 +255,13 @@ gint
 pal_sampling_n_calls (const PalSampling *s)
 {
   return (gint) s->n_timesteps - s->begin;
+}
+
+guint
+pal_sampling_step_of (const PalSampling *s,
+                      gint               call)
+{
+  return (guint) MIN ((s->begin + call) / s->sampler->order, s->steps - 1);
 }
 
 static void

@@ -14,10 +14,20 @@ typedef struct _PalSampling PalSampling;   /* one walk */
  * "EulerDiscreteScheduler". NULL and an error that lists the ids when unknown. */
 const PalSampler *pal_sampler_find (const gchar *id, GError **error);
 
-/* strength in (0, 1]: the walk starts at 1 - strength of the schedule; 1 = whole.
- * UNSUPPORTED when the sampler can't follow the configuration's prediction. */
-PalSampling   *pal_sampling_new        (const PalSampler *sampler, const PalScheduleConfig *config,
-                                        gint steps, gdouble strength, gdouble eta, GError **error);
+typedef struct
+{
+  const PalSampler  *sampler;
+  const PalSchedule *schedule;  /* NULL = the configuration's */
+  gint               steps;
+  gdouble            strength;  /* (0, 1]: the walk starts at 1 - strength of the schedule */
+  gdouble            eta;       /* [0, 1]; 0 = the sampler's own, see PalSamplerInfo */
+  gdouble            s_noise;   /* scale of what noise is added; 0 = 1 */
+} PalSamplingSetup;
+
+/* UNSUPPORTED when the sampler can't follow the configuration's prediction, or not on
+ * the schedule. */
+PalSampling   *pal_sampling_new        (const PalSamplingSetup *setup,
+                                        const PalScheduleConfig *config, GError **error);
 void           pal_sampling_free       (PalSampling *sampling);
 
 /* The whole schedule as the reference lists it, before strength cuts it. */
@@ -29,6 +39,9 @@ const gdouble *pal_sampling_sigmas     (const PalSampling *sampling, gsize *n);
 /* Model calls (not user steps: Heun makes two a step, PNDM repeats one) that the
  * walk will make. */
 gint           pal_sampling_n_calls    (const PalSampling *sampling);
+
+/* The user's step that a call belongs to, counted over the whole schedule. */
+guint          pal_sampling_step_of    (const PalSampling *sampling, gint call);
 
 /* x = starting latents, n values: noise alone (times the initial sigma) when image
  * is NULL, else the image noised to where the walk starts. */

@@ -4,9 +4,7 @@
  * Reference: the constructors in huggingface/diffusers
  * src/diffusers/schedulers/scheduling_*.py @58eb52c, Apache-2.0. */
 
-#include "sample/schedule.h"
-
-#include "base/error.h"
+#include "sample/solver.h"
 
 #define MAX_TRAIN_TIMESTEPS 100000
 
@@ -24,6 +22,10 @@ static const ClassDefaults class_defaults[] = {
   { "DDPMScheduler", 1e-4, 0.02, PAL_SPACING_LEADING, TRUE, TRUE },
   { "PNDMScheduler", 1e-4, 0.02, PAL_SPACING_LEADING, FALSE, FALSE },
   { "LCMScheduler", 0.00085, 0.012, PAL_SPACING_LEADING, FALSE, TRUE },
+  { "TCDScheduler", 0.00085, 0.012, PAL_SPACING_LEADING, FALSE, TRUE },
+  { "KDPM2DiscreteScheduler", 0.00085, 0.012, PAL_SPACING_LINSPACE, FALSE, TRUE },
+  { "KDPM2AncestralDiscreteScheduler", 0.00085, 0.012, PAL_SPACING_LINSPACE, FALSE, TRUE },
+  { "DPMSolverSDEScheduler", 0.00085, 0.012, PAL_SPACING_LINSPACE, FALSE, TRUE },
   { "HeunDiscreteScheduler", 0.00085, 0.012, PAL_SPACING_LINSPACE, FALSE, TRUE },
   { "FlowMatchEulerDiscreteScheduler", 1e-4, 0.02, PAL_SPACING_TRAILING, FALSE, TRUE },
   { NULL, 1e-4, 0.02, PAL_SPACING_LINSPACE, FALSE, TRUE }   /* all others */
@@ -158,7 +160,6 @@ read_numbers (PalJson           *json,
       ! pal_json_double (json, shift, &config->flow_shift, error) ||
       ! pal_json_bool (json, "set_alpha_to_one", &config->set_alpha_to_one, error) ||
       ! pal_json_bool (json, "clip_sample", &config->clip_sample, error) ||
-      ! pal_json_bool (json, "use_karras_sigmas", &config->karras, error) ||
       ! pal_json_bool (json, "rescale_betas_zero_snr", &config->zero_snr, error) ||
       ! pal_json_bool (json, "lower_order_final", &config->lower_order_final, error))
     return FALSE;
@@ -200,6 +201,7 @@ pal_schedule_config_read_as (PalJson           *json,
   };
 
   if (read_choices (json, config, error) &&
+      pal_schedule_of_flags (json, &config->schedule, error) &&
       read_ints (json, config, error) &&
       read_numbers (json, config, error))
     return TRUE;

@@ -7,7 +7,10 @@
 
 #include "io/json.h"
 
+typedef struct _PalSchedule PalSchedule;    /* a row of the table of schedules: constant */
+
 typedef enum { PAL_SPACING_LEADING, PAL_SPACING_TRAILING, PAL_SPACING_LINSPACE } PalSpacing;
+typedef enum { PAL_AYS_NONE, PAL_AYS_SD1, PAL_AYS_SDXL } PalAys;   /* whose tuned sigmas fit */
 typedef enum { PAL_BETAS_LINEAR, PAL_BETAS_SCALED_LINEAR, PAL_BETAS_COSINE } PalBetas;
 
 /* scheduler_config.json, with the reference's defaults where a field is absent. */
@@ -22,10 +25,12 @@ typedef struct
                                      * LINSPACE = 1 to 1/train_timesteps, as SD 3 has them */
   gboolean      spacing_given;      /* else each sampler has its own default */
   gint          steps_offset;
-  gboolean      set_alpha_to_one, clip_sample, karras, zero_snr, lower_order_final;
+  gboolean      set_alpha_to_one, clip_sample, zero_snr, lower_order_final;
   gdouble       clip_sample_range;
   gint          solver_order, original_inference_steps;
   gdouble       flow_shift;         /* FLOW alone */
+  const PalSchedule *schedule;      /* of the sigmas; NULL: as the timesteps give them */
+  PalAys        ays;                /* set by the family */
   gchar        *class_name;         /* "DDIMScheduler" */
   PalJson      *json;               /* for what a single sampler needs beyond these; may be NULL */
 } PalScheduleConfig;
@@ -40,5 +45,10 @@ gboolean pal_schedule_config_read_as (PalJson *json, const gchar *class_name,
 
 void     pal_schedule_config_clear (PalScheduleConfig *config);
 void     pal_schedule_config_copy  (PalScheduleConfig *to, const PalScheduleConfig *from);
+
+/* *schedule = the row of an id as in pal_schedule_list (); NULL, the model's own, for NULL,
+ * "" and "automatic". FALSE and an error that lists the ids when it is unknown. */
+gboolean pal_schedule_find         (const gchar *id, const PalSchedule **schedule,
+                                    GError **error);
 
 #endif

@@ -159,6 +159,33 @@ pal_mix_noise (const PalSampling *s,
                     -level.alpha * clean.output / level.sigma };
 }
 
+PalAncestral
+pal_ancestral (const PalSampling *s,
+               PalLevel           from,
+               PalLevel           to,
+               gboolean           by_ratio)
+{
+  gdouble high = from.sigma / from.alpha, low = to.sigma / to.alpha, up, down, alpha;
+
+  if (s->space == PAL_SPACE_FLOW && ! by_ratio)
+    {
+      down = to.sigma * (1.0 - s->eta + s->eta * (to.sigma / from.sigma));
+    }
+  else
+    {
+      up   = s->eta * low * sqrt (1.0 - low * low / (high * high));
+      down = sqrt (low * low - up * up);
+      if (s->space != PAL_SPACE_FLOW)
+        return (PalAncestral) { down, 1.0, up };
+      down /= 1.0 + down;
+    }
+
+  alpha = to.alpha / (1.0 - down);
+  up    = sqrt (MAX (to.sigma * to.sigma - down * down * alpha * alpha, 0.0));
+
+  return (PalAncestral) { down, alpha, up };
+}
+
 void
 pal_mix (PalMix        mix,
          const gfloat *x,

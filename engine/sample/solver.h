@@ -34,11 +34,12 @@ struct _PalSampling
 {
   const PalSampler *sampler;
   PalScheduleConfig config;
-  gdouble           eta;
+  gdouble           eta, s_noise;
+  gboolean          asked;    /* the schedule is the request's, not the file's */
   gint              steps;
   gint              begin;    /* entry of the schedule at which the walk starts */
   PalSpace          space;
-  gboolean          plain;    /* pass over respacing of the sigmas */
+  const PalSchedule *schedule;              /* of the sigmas; NULL: as the timesteps give them */
 
   gfloat           *alphas;   /* cumulative products, [config.train_timesteps] */
   gdouble           final_alpha;
@@ -58,6 +59,7 @@ struct _PalSampler
   gint           order;       /* entries of the schedule for a step */
   PalSpacing     spacing;     /* unless the configuration says otherwise */
   gboolean       flow;        /* can follow a flow-matching model */
+  gconstpointer  variant;     /* what tells rows apart that share their functions */
 
   /* Reads what only this sampler needs, fills timesteps, sigmas, space, params. */
   gboolean     (*prepare)     (PalSampling *s, GError **error);
@@ -69,7 +71,11 @@ struct _PalSampler
 /* The rows; each in the file of its solver. */
 extern const PalSampler pal_sampler_ddim, pal_sampler_ddpm, pal_sampler_euler,
                         pal_sampler_euler_a, pal_sampler_heun, pal_sampler_dpmpp_2m,
-                        pal_sampler_unipc, pal_sampler_pndm, pal_sampler_lcm;
+                        pal_sampler_dpmpp_2m_sde, pal_sampler_dpmpp_2m_sde_heun,
+                        pal_sampler_dpmpp_3m_sde, pal_sampler_dpmpp_sde,
+                        pal_sampler_dpmpp_2s_a, pal_sampler_dpm2, pal_sampler_dpm2_a,
+                        pal_sampler_lms, pal_sampler_deis, pal_sampler_unipc,
+                        pal_sampler_pndm, pal_sampler_lcm, pal_sampler_tcd;
 
 /* alphas.c */
 
@@ -86,20 +92,22 @@ void     pal_timesteps_fill  (PalSampling *s, gboolean whole);
 /* Those of the multistep solvers, which divide by steps + 1; last: exclusive end. */
 void     pal_timesteps_fill_multistep (PalSampling *s, gint last);
 
-typedef enum
-{
-  PAL_RESPACE_NONE,
-  PAL_RESPACE_KARRAS,
-  PAL_RESPACE_EXPONENTIAL,
-  PAL_RESPACE_BETA
-} PalRespace;
+/* What a training timestep, not rounded, has for sigma. */
+gdouble  pal_sigma_between   (const PalSampling *s, gdouble timestep);
 
-PalRespace pal_respace       (const PalSampling *s);
+/* The timestep, not rounded, whose sigma this is: linear in log sigma. */
+gdouble  pal_timestep_of     (const PalSampling *s, gdouble sigma);
 
 /* Sigmas for s->timesteps from the alphas, then respaced between the extremes of
  * these (whole_table: of all training sigmas), with the timesteps, not rounded, that
  * belong to them. There is one more sigma than timesteps; it is left at 0. */
 gboolean pal_sigmas_fill     (PalSampling *s, gboolean whole_table, GError **error);
+
+/* What the samplers in sigmas share, flow or not: float32 timesteps, sigmas that end at 0;
+ * fill_sigmas: NULL = pal_sigmas_fill () between the schedule's extremes. */
+gboolean pal_fill_by_sigmas  (PalSampling *s,
+                              gboolean (*fill_sigmas) (PalSampling *s, GError **error),
+                              GError **error);
 
 /* To float32, as the reference stores them. */
 void     pal_sigmas_round    (PalSampling *s);
@@ -110,6 +118,7 @@ typedef struct
   gboolean fractional_cosine; /* Karras timesteps of cosine betas are cut, not rounded */
   gboolean respaced_end;      /* "sigma_min" is the last of the respaced sigmas */
   gboolean flow_from_below;   /* flow sigmas are counted from the clean end */
+  gboolean stops_noisy;       /* ends at the least trained sigma, whatever the file says */
 } PalMultistep;
 
 gboolean pal_multistep_fill  (PalSampling *s, const PalMultistep *kind, gint last, GError **error);
@@ -126,6 +135,28 @@ gfloat   pal_sigma_of        (const PalSampling *s, gint timestep);
 
 /* *sigma = what ends the schedule by final_sigmas_type: 0, or the least one. */
 gboolean pal_final_sigma     (const PalSampling *s, gdouble *sigma, GError **error);
+
+/* alphas.c, for the samplers that walk by timesteps: refuses "thresholding"; alphas and the
+ * final one. */
+gboolean pal_prepare_alphas  (PalSampling *s, GError **error);
+
+/* respacing.c */
+
+/* How the multistep solvers make whole timesteps of those that a schedule gives. */
+typedef enum { PAL_TIMESTEPS_CUT, PAL_TIMESTEPS_ROUNDED, PAL_TIMESTEPS_BROKEN } PalWhole;
+
+struct _PalSchedule
+{
+  PalScheduleInfo info;
+  const gchar    *flag;       /* the reference's boolean for it; NULL: it has none */
+  PalWhole        whole;
+
+  /* sigmas: [n_timesteps], from most to least or by their own rule. */
+  gboolean      (*fill) (PalSampling *s, gdouble least, gdouble most, GError **error);
+};
+
+/* *schedule = the row whose flag is set in the file, or NULL. */
+gboolean pal_schedule_of_flags (PalJson *json, const PalSchedule **schedule, GError **error);
 
 /* solver.c */
 
@@ -150,6 +181,16 @@ PalLevel pal_level_at        (const PalSampling *s, gint timestep);   /* < 0: th
 /* The clean image and the noise that the model's output means at a level. */
 PalMix   pal_mix_clean       (const PalSampling *s, PalLevel level);
 PalMix   pal_mix_noise       (const PalSampling *s, PalLevel level);
+
+/* A stochastic step to a level: down to a lower sigma, x scaled, fresh noise added. */
+typedef struct
+{
+  gdouble down, scale, up;
+} PalAncestral;
+
+/* by_ratio: flow's lower sigma is chosen by sigma / alpha, else by sigma. */
+PalAncestral pal_ancestral   (const PalSampling *s, PalLevel from, PalLevel to,
+                              gboolean by_ratio);
 
 static inline gdouble
 pal_mixed (PalMix mix,

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Which timesteps a walk visits, as training timesteps and as sigmas.
  *
- * Papers: arXiv 2305.08891 section 3.3 (leading, trailing, linspace), 2206.00364
- * eq. 5 (Karras), 2407.12173 (beta), 2403.03206 eq. 23 (shift). Reference:
- * huggingface/diffusers src/diffusers/schedulers/scheduling_{ddim,euler_discrete,
- * dpmsolver_multistep,flow_match_euler_discrete}.py @58eb52c, Apache-2.0.
+ * Papers: arXiv 2305.08891 section 3.3 (leading, trailing, linspace), 2403.03206 eq. 23
+ * (shift). Reference: huggingface/diffusers
+ * src/diffusers/schedulers/scheduling_{ddim,euler_discrete,dpmsolver_multistep,
+ * flow_match_euler_discrete}.py @58eb52c, Apache-2.0.
  * Easy to get wrong, guarded by tests/unit/sample: halves round to even; trailing
  * steps accumulate from a rounded difference; Karras sigmas span the schedule for
  * Euler and Heun but the whole table for the multistep solvers; a flow schedule is
  * shifted twice. */
 
 #include "sample/solver.h"
-#include "sample/beta-quantile.h"
 
 #include <math.h>
-
-#define KARRAS_RHO 7.0
-#define BETA_SHAPE 0.6
 
 gdouble
 pal_even (gdouble first,
@@ -102,29 +98,35 @@ pal_sigma_of (const PalSampling *s,
   return sqrtf ((1.0f - alpha) / alpha);
 }
 
-static gdouble
-sigma_at (const PalSampling *s,
-          gdouble            timestep)
+gdouble
+pal_sigma_between (const PalSampling *s,
+                   gdouble            timestep)
 {
   gdouble t     = CLAMP (timestep, 0.0, s->config.train_timesteps - 1.0);
   gint    below = MIN ((gint) t, MAX (s->config.train_timesteps - 2, 0));
-  gdouble low   = (gdouble) pal_sigma_of (s, below);
+  gdouble low;
 
+  if (s->space == PAL_SPACE_FLOW)
+    return pal_shifted ((t + 1.0) / s->config.train_timesteps, s->config.flow_shift);
+
+  low = (gdouble) pal_sigma_of (s, below);
   if (t == below)
     return low;
 
   return low + (t - below) * ((gdouble) pal_sigma_of (s, below + 1) - low);
 }
 
-/* The timestep, not rounded, whose sigma this is: linear in log sigma. */
-static gdouble
-timestep_of (const PalSampling *s,
-             gdouble            sigma)
+gdouble
+pal_timestep_of (const PalSampling *s,
+                 gdouble            sigma)
 {
   gdouble log_sigma = log (MAX (sigma, 1e-10));
   gint    below = 0, above = s->config.train_timesteps - 1;
   gfloat  low, high;
   gdouble w;
+
+  if (s->space == PAL_SPACE_FLOW)
+    return sigma * s->config.train_timesteps;
 
   while (above - below > 1)
     {
@@ -141,43 +143,6 @@ timestep_of (const PalSampling *s,
   w    = CLAMP (((gdouble) low - log_sigma) / (gdouble) (low - high), 0.0, 1.0);
 
   return (1.0 - w) * below + w * above;
-}
-
-PalRespace
-pal_respace (const PalSampling *s)
-{
-  if (s->plain)
-    return PAL_RESPACE_NONE;
-  if (s->config.karras)
-    return PAL_RESPACE_KARRAS;
-  if (pal_config_flag (s, "use_exponential_sigmas", FALSE))
-    return PAL_RESPACE_EXPONENTIAL;
-  if (pal_config_flag (s, "use_beta_sigmas", FALSE))
-    return PAL_RESPACE_BETA;
-
-  return PAL_RESPACE_NONE;
-}
-
-static void
-respace (const PalSampling *s,
-         PalRespace         kind,
-         gdouble            least,
-         gdouble            most)
-{
-  gint n = (gint) s->n_timesteps;
-
-  for (gint i = 0; i < n; i++)
-    {
-      gdouble u = pal_even (0.0, 1.0, i, n);
-      gdouble a = pow (least, 1.0 / KARRAS_RHO), b = pow (most, 1.0 / KARRAS_RHO);
-
-      if (kind == PAL_RESPACE_KARRAS)
-        s->sigmas[i] = pow (b + u * (a - b), KARRAS_RHO);
-      else if (kind == PAL_RESPACE_EXPONENTIAL)
-        s->sigmas[i] = exp (pal_even (log (most), log (least), i, n));
-      else
-        s->sigmas[i] = least + pal_beta_quantile (1.0 - u, BETA_SHAPE) * (most - least);
-    }
 }
 
 /* sigma_min and sigma_max of the configuration go before the schedule's own. */
@@ -209,26 +174,56 @@ pal_sigmas_fill (PalSampling  *s,
                  gboolean      whole_table,
                  GError      **error)
 {
-  PalRespace kind = pal_respace (s);
-  gsize      n    = s->n_timesteps;
-  gdouble    least, most;
+  gsize   n = s->n_timesteps;
+  gdouble least, most;
 
   pal_sampling_resize (s, n, n + 1);
   for (gsize i = 0; i < n; i++)
-    s->sigmas[i] = sigma_at (s, s->timesteps[i]);
+    s->sigmas[i] = pal_sigma_between (s, s->timesteps[i]);
   s->sigmas[n] = 0.0;
 
-  if (kind == PAL_RESPACE_NONE)
+  if (! s->schedule)
     return TRUE;
 
   least = whole_table ? (gdouble) pal_sigma_of (s, 0) : s->sigmas[n - 1];
   most  = whole_table ? (gdouble) pal_sigma_of (s, s->config.train_timesteps - 1) : s->sigmas[0];
-  if (! read_extremes (s, &least, &most, error))
+  if (! read_extremes (s, &least, &most, error) ||
+      ! s->schedule->fill (s, least, most, error))
     return FALSE;
 
-  respace (s, kind, least, most);
   for (gsize i = 0; i < n; i++)
-    s->timesteps[i] = timestep_of (s, s->sigmas[i]);
+    s->timesteps[i] = pal_timestep_of (s, s->sigmas[i]);
+
+  return TRUE;
+}
+
+static gboolean
+fill_between_own (PalSampling  *s,
+                  GError      **error)
+{
+  return pal_sigmas_fill (s, FALSE, error);
+}
+
+gboolean
+pal_fill_by_sigmas (PalSampling  *s,
+                    gboolean    (*fill_sigmas) (PalSampling *s, GError **error),
+                    GError      **error)
+{
+  if (s->space == PAL_SPACE_FLOW)
+    return pal_flow_fill (s, error);
+
+  s->space  = PAL_SPACE_VE;
+  s->alphas = pal_alphas_new (&s->config, TRUE, error);
+  if (! s->alphas)
+    return FALSE;
+
+  pal_timesteps_fill (s, FALSE);
+  if (! (fill_sigmas ? fill_sigmas : fill_between_own) (s, error))
+    return FALSE;
+
+  pal_sigmas_round (s);
+  for (gsize i = 0; i < s->n_timesteps; i++)
+    s->timesteps[i] = (gdouble) (gfloat) s->timesteps[i];
 
   return TRUE;
 }
@@ -294,9 +289,8 @@ gboolean
 pal_flow_fill (PalSampling  *s,
                GError      **error)
 {
-  gdouble    train = s->config.train_timesteps, terminal = 0.0, least, most;
-  PalRespace kind  = pal_respace (s);
-  gsize      n     = (gsize) s->steps;
+  gdouble train = s->config.train_timesteps, terminal = 0.0, least, most;
+  gsize   n     = (gsize) s->steps;
 
   if (! pal_config_refuse (s, "use_dynamic_shifting", error) ||
       ! pal_config_refuse (s, "invert_sigmas", error) ||
@@ -312,12 +306,9 @@ pal_flow_fill (PalSampling  *s,
 
   least = s->sigmas[n - 1];
   most  = s->sigmas[0];
-  if (kind != PAL_RESPACE_NONE)
-    {
-      if (! read_extremes (s, &least, &most, error))
-        return FALSE;
-      respace (s, kind, least, most);
-    }
+  if (s->schedule && (! read_extremes (s, &least, &most, error) ||
+                      ! s->schedule->fill (s, least, most, error)))
+    return FALSE;
 
   pal_sigmas_round (s);
   for (gsize i = 0; i < n; i++)

@@ -248,7 +248,7 @@ step_unipc (PalSampling  *s,
 }
 
 const PalSampler pal_sampler_unipc = {
-  .info    = { "unipc", "UniPC", FALSE },
+  .info    = { "unipc", "UniPC", .takes_schedule = TRUE },
   .classes = { "UniPCMultistepScheduler", NULL },
   .order   = 1,
   .spacing = PAL_SPACING_LINSPACE,

@@ -45,18 +45,23 @@ test_all (void)
                                "m.png", "--invert-mask", "--strength", "0.5", "--steps", "7",
                                "--guidance", "2.5", "--sampler", "ddim", "--eta", "1", "--seed",
                                "18446744073709551615", "--random", "philox", "--variants", "3",
-                               "--karras", "--json", "-q", "-d", "cpu", "-M", "models/m"));
+                               "--schedule", "karras", "--s-noise", "1.1",
+                               "--clip-skip", "2", "--json", "-q", "-d", "cpu", "-M",
+                               "models/m"));
 
   g_assert_cmpstr (o->prompt, ==, "x");
   g_assert_cmpstr (o->negative_prompt, ==, "y");
   g_assert_cmpstr (o->output, ==, "out.png");
   g_assert_cmpstr (o->mask, ==, "m.png");
-  g_assert_true (o->invert_mask && o->karras && o->json && o->quiet);
+  g_assert_true (o->invert_mask && o->json && o->quiet);
   g_assert_cmpfloat (o->strength, ==, 0.5);
   g_assert_cmpint (o->steps, ==, 7);
   g_assert_cmpfloat (o->guidance, ==, 2.5);
   g_assert_cmpstr (o->sampler, ==, "ddim");
+  g_assert_cmpstr (o->schedule, ==, "karras");
   g_assert_cmpfloat (o->eta, ==, 1);
+  g_assert_cmpfloat (o->s_noise, ==, 1.1);
+  g_assert_cmpint (o->clip_skip, ==, 2);
   g_assert_cmpuint (o->seed, ==, G_MAXUINT64);
   g_assert_cmpint ((gint) o->random, ==, PAL_RANDOM_PHILOX);
   g_assert_cmpint (o->n_variants, ==, 3);
@@ -64,7 +69,33 @@ test_all (void)
   g_assert_cmpstr (o->model, ==, "models/m");
 }
 
+/* A name may have colons; a strength is what follows the last. */
+static void
+test_adapters (void)
+{
+  static const PalAdapter expected[] = { { "a.safetensors", 1.0 }, { "b:c.safetensors", -0.5 },
+                                         { "d:e", 1.0 }, { "f:", 1.0 } };
+  g_autoptr (CliOptions) o =
+    parse (PAL_GENERATE, WORDS ("-p", "x", "--lora", "a.safetensors", "--lora",
+                                "b:c.safetensors:-0.5", "--lora", "d:e", "--lora", "f:",
+                                "--image-guidance", "1.25"));
+  g_autoptr (CliOptions) none = parse (PAL_GENERATE, WORDS ("-p", "x"));
+
+  g_assert_null (none->adapters);
+  g_assert_cmpfloat (o->image_guidance, ==, 1.25);
+  g_assert_cmpuint (o->adapters->len, ==, G_N_ELEMENTS (expected));
+  for (guint i = 0; i < o->adapters->len; i++)
+    {
+      const PalAdapter *adapter = &g_array_index (o->adapters, PalAdapter, i);
+
+      g_assert_cmpstr (adapter->path, ==, expected[i].path);
+      g_assert_cmpfloat (adapter->strength, ==, expected[i].strength);
+    }
+}
+
 static const struct { PalIntent intent; const gchar *words, *message; } wrong[] = {
+  { PAL_GENERATE, "-p x --lora a:11", "--lora a:11: the strength must be from -10 to 10" },
+  { PAL_FILL, "a.png -p x --image-guidance 0.5", "--image-guidance is out of its range" },
   { PAL_FILL, "-p x", "an input file is missing" },
   { PAL_FILL, "a.png b.png -p x", "\"b.png\" is too many" },
   { PAL_FILL, "a.png", "a prompt is missing" },
@@ -137,6 +168,14 @@ test_recipe (void)
   g_assert_cmpstr (o->recipe_model, ==, "m");
   g_assert_cmpint (o->width, ==, 64);
 
+  cli_png_set_text (png, "parameters", "x\nSteps: 9, Seed: 77, Adapters: \"a.safetensors:0.8\"");
+  g_assert_true (cli_png_write (png, path, NULL));
+  g_assert_null (cli_options_parse (PAL_FILL, WORDS ("a.png", "--from", path), &error));
+  g_assert_error (error, CLI_ERROR, CLI_EXIT_USAGE);
+  g_assert_nonnull (strstr (error->message, "a.safetensors:0.8"));
+  g_clear_error (&error);
+  cli_options_free (parse (PAL_FILL, WORDS ("a.png", "--from", path, "--lora", "b")));
+
   cli_png_set_text (png, "parameters", "no settings");
   g_assert_true (cli_png_write (png, path, NULL));
   g_assert_null (cli_options_parse (PAL_FILL, WORDS ("a.png", "--from", path), &error));
@@ -160,6 +199,7 @@ main (int    argc,
   g_set_prgname ("palimpsest test");
   g_test_add_func ("/options/defaults", test_defaults);
   g_test_add_func ("/options/all", test_all);
+  g_test_add_func ("/options/adapters", test_adapters);
   g_test_add_func ("/options/wrong", test_wrong);
   g_test_add_func ("/options/recipe", test_recipe);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Recipes: written, read back, and those of other programs. */
 
+#include <string.h>
+
 #include "base/error.h"
 #include "pal.h"
 #include "support.h"
@@ -27,16 +29,35 @@ test_written (void)
   const PalRequest request = {
     .intent = PAL_RESTYLE, .prompt = "a cat,\nsitting", .negative_prompt = "blurry", .steps = 12,
     .guidance = 3.25, .strength = 0.4, .seed = 18446744073709551615u, .sampler = "euler-a",
-    .karras = TRUE
+    .schedule = "sgm-uniform", .s_noise = 1.05, .clip_skip = 2
   };
   g_autofree gchar *text = pal_recipe_format (&request, &model, 640, 480);
 
   g_assert_cmpstr (text, ==,
                    "a cat,\nsitting\nNegative prompt: blurry\n"
-                   "Steps: 12, Sampler: Euler a, Schedule type: Karras, CFG scale: 3.25, "
+                   "Steps: 12, Sampler: Euler a, Schedule type: SGM Uniform, CFG scale: 3.25, "
                    "Seed: 18446744073709551615, Size: 640x480, Model: sd15, "
-                   "Denoising strength: 0.4, RNG: CPU, Intent: restyle, "
-                   "Version: Palimpsest " PAL_VERSION);
+                   "Denoising strength: 0.4, Sigma noise: 1.05, Clip skip: 2, RNG: CPU, "
+                   "Intent: restyle, Version: Palimpsest " PAL_VERSION);
+}
+
+/* Adapters by their names, and the image guidance of a model that takes instructions. */
+static void
+test_edited (void)
+{
+  const PalAdapter   adapters[] = { { "/home/x/a,b.safetensors", 0.8 }, { "c.pt", -1 } };
+  const PalRequest   request    = { .intent = PAL_RESTYLE, .prompt = "x", .image_guidance = 1.25,
+                                    .adapters = adapters, .n_adapters = 2 };
+  PalModelInfo       edits      = model;
+  g_autofree gchar     *text    = NULL;
+  g_autoptr (PalRecipe) recipe  = NULL;
+
+  edits.instructed = TRUE;
+  text             = pal_recipe_format (&request, &edits, 8, 8);
+  recipe           = parse (text);
+  g_assert_cmpstr (recipe->adapters, ==, "a,b.safetensors:0.8; c.pt:-1");
+  g_assert_cmpfloat (recipe->image_guidance, ==, 1.25);
+  g_assert_null (strstr (text, "/home"));
 }
 
 /* What a request leaves to the model is written with the model's values. */
@@ -57,8 +78,9 @@ test_defaults (void)
 static void
 test_round_trip (void)
 {
-  gsize                 n;
-  const PalSamplerInfo *samplers = pal_sampler_list (&n);
+  gsize                  n, n_schedules;
+  const PalSamplerInfo  *samplers  = pal_sampler_list (&n);
+  const PalScheduleInfo *schedules = pal_schedule_list (&n_schedules);
 
   for (gsize i = 0; i < n * PAL_N_INTENTS; i++)
     {
@@ -67,8 +89,8 @@ test_round_trip (void)
         .negative_prompt = i % 3 ? NULL : "low, bad: \\x\nmore", .steps = 1 + (gint) i,
         .guidance = 1.0 + (gdouble) i / 8, .strength = 0.05 + (gdouble) i / 64,
         .eta = i % 4 ? 0 : 0.75, .seed = G_GUINT64_CONSTANT (0x8000000000000000) + i,
-        .sampler = samplers[i % n].id, .karras = i % 5 == 0,
-        .keep_colours = i % 7 < 3,
+        .sampler = samplers[i % n].id, .schedule = schedules[i % n_schedules].id,
+        .s_noise = i % 3 ? 0 : 1.25, .keep_colours = i % 7 < 3,
         .random = i % 2 ? PAL_RANDOM_PHILOX : PAL_RANDOM_TORCH
       };
       g_autofree gchar     *text   = pal_recipe_format (&request, &model, 640, 480 + (gint) i);
@@ -87,7 +109,8 @@ test_round_trip (void)
       g_assert_cmpuint (recipe->seed, ==, request.seed);
       g_assert_cmpint (recipe->width, ==, 640);
       g_assert_cmpint (recipe->height, ==, 480 + (gint) i);
-      g_assert_cmpint (recipe->karras, ==, request.karras);
+      g_assert_cmpstr (recipe->schedule, ==, request.schedule);
+      g_assert_cmpfloat (recipe->s_noise, ==, request.s_noise);
       g_assert_cmpint (recipe->keep_colours, ==, request.keep_colours);
       g_assert_cmpint ((gint) recipe->random, ==, (gint) request.random);
     }
@@ -134,7 +157,7 @@ test_foreign (void)
   g_assert_cmpstr (old->prompt, ==, "a castle");
   g_assert_cmpstr (old->negative_prompt, ==, "text, logo");
   g_assert_cmpstr (old->sampler, ==, "dpmpp-2m");
-  g_assert_true (old->karras);
+  g_assert_cmpstr (old->schedule, ==, "karras");
   g_assert_cmpuint (old->seed, ==, 965475);
   g_assert_cmpint (old->height, ==, 768);
   g_assert_cmpint ((gint) old->intent, ==, PAL_GENERATE);
@@ -144,6 +167,7 @@ test_foreign (void)
   g_assert_cmpstr (rich->model, ==, "v1-5");
   g_assert_cmpfloat (rich->strength, ==, 0.75);
   g_assert_cmpint ((gint) rich->random, ==, PAL_RANDOM_PHILOX);
+  g_assert_cmpint (rich->clip_skip, ==, 2);
   g_assert_cmpint ((gint) rich->intent, ==, PAL_RESTYLE);
 
   g_assert_cmpstr (none->prompt, ==, "");
@@ -188,6 +212,7 @@ main (int    argc,
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/recipe/written", test_written);
   g_test_add_func ("/recipe/defaults", test_defaults);
+  g_test_add_func ("/recipe/edited", test_edited);
   g_test_add_func ("/recipe/round-trip", test_round_trip);
   g_test_add_func ("/recipe/quoted-model", test_quoted_model);
   g_test_add_func ("/recipe/foreign", test_foreign);

@@ -251,6 +251,37 @@ golden_call_number (const GoldenCase *c, const gchar *member, gdouble fallback)
   return json_object_get_double_member (call, member);
 }
 
+gboolean
+golden_call_is_null (const GoldenCase *c, const gchar *member)
+{
+  JsonObject *call = member_object (c, "call");
+
+  return ! call || ! json_object_has_member (call, member) ||
+         json_object_get_null_member (call, member);
+}
+
+void
+golden_call_pair (const GoldenCase *c, const gchar *member, gint *first, gint *second)
+{
+  JsonArray *array;
+
+  if (golden_call_is_null (c, member))
+    return;
+
+  array = json_object_get_array_member (member_object (c, "call"), member);
+  *first = (gint) json_array_get_int_element (array, 0);
+  *second = (gint) json_array_get_int_element (array, 1);
+}
+
+gboolean
+golden_guided (GoldenCase *c)
+{
+  const PalTensorEntry *sample = golden_find (c, "den.0.sample");
+  const PalTensorEntry *noise = golden_find (c, "noise.init.0");
+
+  return sample && noise && sample->shape.d[0] > noise->shape.d[0];
+}
+
 gchar **
 golden_prompts (const GoldenCase *c, const gchar *member)
 {

@@ -39,6 +39,16 @@ const gfloat *golden_floats     (GoldenCase *c, const PalTensorEntry *entry, Pal
 const gchar *golden_string      (const GoldenCase *c, const gchar *member);
 gdouble      golden_call_number (const GoldenCase *c, const gchar *member, gdouble fallback);
 
+/* Whether call.<member> is null or absent. */
+gboolean     golden_call_is_null (const GoldenCase *c, const gchar *member);
+
+/* Two integers of call.<member>; left as they are when it is absent. */
+void         golden_call_pair   (const GoldenCase *c, const gchar *member, gint *first,
+                                 gint *second);
+
+/* Whether the denoiser was called with a prompt and its negative for each picture. */
+gboolean     golden_guided      (GoldenCase *c);
+
 /* call.<member> as a list of prompts, at least one ("" when absent); g_strfreev (). */
 gchar      **golden_prompts     (const GoldenCase *c, const gchar *member);
 

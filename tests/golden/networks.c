@@ -161,21 +161,33 @@ check_trace (GoldenCase *c, GoldenResult *result, const gchar *prefix, GHashTabl
     }
 }
 
-/* What the reference calls the U-Net's inputs. */
-static const gchar *const unet_inputs[] = { "sample", "timestep", "encoder_hidden_states",
-                                            "class_labels" };
+/* What the reference calls the U-Net's inputs, and whether one of a batch's numbers are
+ * joined to a list. The first three are always there. */
+static const struct
+{
+  const gchar *name;
+  gsize        member;        /* of PalUnetInputs */
+  gboolean     flat;
+} unet_inputs[] = {
+  { "sample", G_STRUCT_OFFSET (PalUnetInputs, x), FALSE },
+  { "timestep", G_STRUCT_OFFSET (PalUnetInputs, timesteps), FALSE },
+  { "encoder_hidden_states", G_STRUCT_OFFSET (PalUnetInputs, context), FALSE },
+  { "class_labels", G_STRUCT_OFFSET (PalUnetInputs, vector), FALSE },
+  { "added.text_embeds", G_STRUCT_OFFSET (PalUnetInputs, vector), FALSE },
+  { "added.time_ids", G_STRUCT_OFFSET (PalUnetInputs, sizes), TRUE },
+  { "guidance", G_STRUCT_OFFSET (PalUnetInputs, guidance), FALSE },
+};
 
 #define UNET_INPUTS G_N_ELEMENTS (unet_inputs)
 
-/* Input i of the tape, with the case's tensor bound to it; no element when it lacks it.
- * One number stands for the whole batch. */
+/* Input i of the tape, with the case's tensor bound to it. One number stands for the
+ * whole batch. */
 static PalTensor *
-unet_input (GoldenCase *c, PalTape *tape, const gchar *prefix, guint i, gint64 batch,
+unet_input (GoldenCase *c, PalTape *tape, const PalTensorEntry *entry, guint i, gint64 batch,
             PalBinding *binding)
 {
-  const PalTensorEntry *entry = golden_find (c, "%s%s", prefix, unet_inputs[i]);
-  PalShape shape = PAL_SHAPE (0);
-  const gfloat *data = entry ? golden_floats (c, entry, &shape) : NULL;
+  PalShape shape;
+  const gfloat *data = golden_floats (c, entry, &shape);
   gsize n = 0;
 
   pal_shape_count (shape, &n);
@@ -190,9 +202,46 @@ unet_input (GoldenCase *c, PalTape *tape, const gchar *prefix, guint i, gint64 b
       n = (gsize) batch;
       shape = PAL_SHAPE (batch);
     }
+  if (unet_inputs[i].flat)
+    shape = PAL_SHAPE ((gint64) n);
 
-  *binding = (PalBinding) { unet_inputs[i], (gpointer) data, n * sizeof (gfloat) };
-  return pal_input (tape, unet_inputs[i], PAL_F32, shape);
+  *binding = (PalBinding) { unet_inputs[i].name, (gpointer) data, n * sizeof (gfloat) };
+  return pal_input (tape, unet_inputs[i].name, PAL_F32, shape);
+}
+
+/* All inputs that the case holds; returns their number. */
+static gsize
+bind_inputs (GoldenCase *c, PalTape *tape, const gchar *prefix, gint64 batch,
+             PalUnetInputs *inputs, PalBinding *bindings)
+{
+  gsize n = 0;
+
+  for (guint i = 0; i < UNET_INPUTS; i++)
+    {
+      const PalTensorEntry *entry = golden_find (c, "%s%s", prefix, unet_inputs[i].name);
+
+      if (entry)
+        G_STRUCT_MEMBER (PalTensor *, inputs, unet_inputs[i].member) =
+          unet_input (c, tape, entry, i, batch, &bindings[n++]);
+    }
+
+  return n;
+}
+
+/* The configuration, and how wide the case's vector is. */
+static gboolean
+unet_config (GoldenCase *c, const Network *network, const gchar *prefix, PalUnetConfig *config,
+             GError **error)
+{
+  const PalTensorEntry *pooled = golden_find (c, "%sadded.text_embeds", prefix);
+
+  if (! pal_unet_config_read (network->config, config, error))
+    return FALSE;
+  if (! pooled || pal_unet_config_vector (config, pooled->shape.d[1]))
+    return TRUE;
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE, "added.text_embeds does not fit the model");
+  return FALSE;
 }
 
 static gboolean
@@ -204,29 +253,23 @@ unet_call (GoldenCase *c, PalDevice *device, GoldenResult *result, const gchar *
   g_autofree gchar *out = g_strconcat (prefix, "out", NULL);
   const PalTensorEntry *sample = golden_find (c, "%ssample", prefix);
   PalBinding bindings[UNET_INPUTS];
-  PalTensor *inputs[UNET_INPUTS];
+  PalUnetInputs inputs = { NULL };
   PalUnetConfig config;
   const Array *array;
   PalTape *tape;
-  guint n;
+  gsize n;
 
   if (! sample || ! golden_find (c, "%sencoder_hidden_states", prefix))
     return TRUE;
 
   if (! network_open (&network, c, device, "unet", error) ||
-      ! pal_unet_config_read (network.config, &config, error))
+      ! unet_config (c, &network, prefix, &config, error))
     return FALSE;
 
   tape = pal_tape_new (network.residency);
   pal_tape_trace (tape);
-  for (n = 0; n < (config.vector_channels > 0 ? UNET_INPUTS : UNET_INPUTS - 1); n++)
-    inputs[n] = unet_input (c, tape, prefix, n, sample->shape.d[0], &bindings[n]);
-
-  pal_output (tape, "out",
-              pal_unet (tape, &config,
-                        &(PalUnetInputs) { .x = inputs[0], .timesteps = inputs[1],
-                                           .context = inputs[2],
-                                           .vector = n > 3 ? inputs[3] : NULL }));
+  n = bind_inputs (c, tape, prefix, sample->shape.d[0], &inputs, bindings);
+  pal_output (tape, "out", pal_unet (tape, &config, &inputs));
 
   outputs = run_tape (tape, bindings, n, error);
   if (! outputs)

@@ -158,14 +158,36 @@ encode (Replay *r, gint i, gboolean *ok, GError **error)
   return g_steal_pointer (&mean);
 }
 
+/* The sizes that the case's call names, else those of the picture; heights come first. */
+static void
+place (Replay *r, PalCondition *condition)
+{
+  PalPlacement p = { .width = (gint) json_object_get_int_member (r->c->json, "width"),
+                     .height = (gint) json_object_get_int_member (r->c->json, "height") };
+
+  golden_call_pair (r->c, "target_size", &p.height, &p.width);
+  p.original_width = p.width;
+  p.original_height = p.height;
+  golden_call_pair (r->c, "original_size", &p.original_height, &p.original_width);
+  golden_call_pair (r->c, "crops_coords_top_left", &p.top, &p.left);
+  if (condition->n_sizes > 0)
+    pal_condition_place (condition, &p, FALSE);
+}
+
 /* states of the engine for a prompt of the case. */
 static gboolean
 condition (Replay *r, const gchar *member, PalCondition *out, GError **error)
 {
   g_auto (GStrv) prompts = golden_prompts (r->c, member);
   gint64 n = g_strv_length (prompts);
+  gboolean absent = golden_call_is_null (r->c, member);
 
-  return pal_model_condition (r->model, prompts[r->image * n / r->batch], out, NULL, NULL, error);
+  if (! pal_model_condition (r->model, absent ? NULL : prompts[r->image * n / r->batch], out,
+                             NULL, NULL, error))
+    return FALSE;
+
+  place (r, out);
+  return TRUE;
 }
 
 /* The decoder's input: the latents again, unscaled. Their tolerance is for scaled
@@ -269,7 +291,7 @@ replay_image (Replay *r, PalSampling *sampling, PalShape shape, GError **error)
 {
   const PalTensorEntry *mask = golden_find (r->c, "mask_latents");
   gboolean inpaint = mask != NULL, ok;
-  gboolean guided = golden_find (r->c, "te1.uncond.last_hidden_state") != NULL;
+  gboolean guided = golden_guided (r->c);
   gboolean whole = golden_call_number (r->c, "strength", 1.0) >= 1.0;
   gint last = golden_find (r->c, "vae.encode.in.1") ? 1 : 0;
   g_auto (PalCondition) cond = { 0 };
@@ -364,8 +386,10 @@ golden_replay (GoldenCase *c, PalModel *model, GoldenResult *result, GError **er
       const gdouble *values;
       gsize n = 0;
 
-      sampling = pal_sampling_new (sampler, &config, steps, strength,
-                                   golden_call_number (c, "eta", 0.0), error);
+      sampling = pal_sampling_new (&(PalSamplingSetup) {
+                                     .sampler = sampler, .steps = steps, .strength = strength,
+                                     .eta = golden_call_number (c, "eta", 0.0)
+                                   }, &config, error);
       if (! sampling)
         {
           ok = FALSE;

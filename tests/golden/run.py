@@ -14,9 +14,9 @@ SKIPPED = 77
 SELECTIONS = {
     "pocl": ("*",),
     "rusticl": ("trace-*", "vae-*", "taesd-*", "dcae-*", "sd15-img2img-ddim", "sd15-inpaint9-ddim",
-                "sd15-inpaint4-euler-a-s1"),
+                "sd15-inpaint4-euler-a-s1", "sd21-vpred-inpaint4-ddim", "sdxl-txt2img-euler-a"),
 }
-BUILT = ("sd15-*", "trace-unet-sd15*", "vae-sd15*", "taesd-tiny4", "rng", "tokenizers")
+BUILT = ("sd15-*", "sd21-*", "sdxl-*", "trace-unet-*", "vae-*", "taesd-*", "rng", "tokenizers")
 
 
 def folders(root, patterns):

@@ -6,8 +6,8 @@ import pathlib
 from gimptest import (EXTEND, FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH, Gimp, add_layer,
                       call, case, new_image, pixels, run, soft_selection)
 
-ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "karras", "eta", "seed",
-       "random", "count", "model", "device", "strength", "region", "purpose", "prefill", "grow",
+ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "schedule", "eta", "s-noise",
+       "clip-skip", "seed", "random", "count", "model", "device", "strength", "region", "purpose", "prefill", "grow",
        "feather", "extend-left", "extend-right", "extend-top", "extend-bottom")
 MORE = {EXTEND: {"extend_right": 40}}   # what a purpose can't do without
 
@@ -91,12 +91,16 @@ def each_matters():
     plain = pixels(run(RESTYLE, image, layer, **base)[0])
     for change in ({"prompt": "other words"}, {"negative_prompt": "blue"}, {"strength": 0.5},
                    {"steps": 6}, {"guidance": 2.0}, {"sampler": "euler-a"}, {"eta": 1.0},
-                   {"seed": 6}, {"random": "philox"}):
+                   {"seed": 6}, {"random": "philox"}, {"clip_skip": 2}):
         changed = pixels(run(RESTYLE, image, layer, **{**base, **change})[0])
         assert changed != plain, f"{change} changes nothing"
     base["sampler"] = "dpmpp-2m"
     plain = pixels(run(RESTYLE, image, layer, **base)[0])
-    assert pixels(run(RESTYLE, image, layer, **base, karras=True)[0]) != plain
+    assert pixels(run(RESTYLE, image, layer, **base, schedule="karras")[0]) != plain
+    base["sampler"] = "euler-a"
+    plain = pixels(run(RESTYLE, image, layer, **base)[0])
+    for change in ({"eta": 0.5}, {"s_noise": 1.1}):
+        assert pixels(run(RESTYLE, image, layer, **base, **change)[0]) != plain, change
 
 
 @case

@@ -18,15 +18,18 @@ import shutil
 import struct
 import sys
 
-# model -> number of merges of its tokenizer
-MODELS = {"sd15-tiny": 1500, "sd15-inpaint9-tiny": 700, "taesd-tiny4": 0}
+# model -> number of merges of its tokenizers
+MODELS = {"sd15-tiny": 1500, "sd15-inpaint9-tiny": 700, "sd21-vpred-tiny": 800, "sdxl-tiny": 600,
+          "taesd-tiny4": 0}
 CASES = [
     "taesd-tiny4", "trace-unet-sd15-tiny", "vae-sd15-tiny", "sd15-img2img-ddim",
     "sd15-img2img-ddim-eta", "sd15-img2img-ddim-sample-96x80", "sd15-img2img-dpmpp-2m",
     "sd15-img2img-dpmpp-2m-karras", "sd15-img2img-euler", "sd15-img2img-euler-a",
     "sd15-img2img-lcm", "sd15-img2img-pndm", "sd15-img2img-unipc", "sd15-inpaint4-ddim",
     "sd15-inpaint4-euler-a-s1", "sd15-inpaint9-ddim", "sd15-inpaint9-dpmpp-80x96",
-    "sd15-txt2img-euler-96x64",
+    "sd15-txt2img-euler-96x64", "sd21-vpred-img2img-ddim", "sd21-vpred-img2img-dpmpp-2m",
+    "sd21-vpred-inpaint4-ddim", "trace-unet-sdxl-tiny", "sdxl-img2img-dpmpp-2m-karras",
+    "sdxl-img2img-euler-noneg-96x80", "sdxl-inpaint4-euler", "sdxl-txt2img-euler-a",
 ]
 START, END = "<|startoftext|>", "<|endoftext|>"
 
@@ -50,11 +53,11 @@ def write_json(path, value):
         file.write("\n")
 
 
-def write_tokenizer(folder, merges):
+def write_tokenizer(folder, merges, pad):
     letters = byte_letters()
     pieces = ["".join(m.split()) for m in merges]
     entries = letters + [c + "</w>" for c in letters] + pieces + [START, END]
-    special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
+    special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad}
     os.makedirs(folder)
     with open(os.path.join(folder, "merges.txt"), "w", encoding="utf-8") as file:
         file.write("#version: 0.2\n" + "\n".join(merges) + "\n")
@@ -103,9 +106,16 @@ def halve(source, target):
         file.write(struct.pack("<Q", len(text)) + text + out)
 
 
+def copy_tokenizer(source, target, merges):
+    with open(os.path.join(source, "tokenizer_config.json"), encoding="utf-8") as file:
+        write_tokenizer(target, merges, json.load(file)["pad_token"])
+    check_tokenizer(target, source)
+
+
 def copy_model(source, target, merges):
     for folder, _, files in os.walk(source):
-        if os.path.basename(folder) == "tokenizer":
+        if os.path.basename(folder).startswith("tokenizer"):
+            copy_tokenizer(folder, os.path.join(target, os.path.basename(folder)), merges)
             continue
         made = os.path.join(target, os.path.relpath(folder, source))
         os.makedirs(made, exist_ok=True)
@@ -114,10 +124,6 @@ def copy_model(source, target, merges):
                 halve(os.path.join(folder, name), os.path.join(made, name))
             elif name.endswith(".json"):
                 shutil.copyfile(os.path.join(folder, name), os.path.join(made, name))
-    if merges:
-        tokenizer = os.path.join(target, "tokenizer")
-        write_tokenizer(tokenizer, merges)
-        check_tokenizer(tokenizer, os.path.join(source, "tokenizer"))
 
 
 def main():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes the cases of a U-Net with class labels and a modulating time embedding.
+"""Writes the cases of U-Nets that are told more than the text: class labels, sizes, guidance.
 
     labelled-unet.py DIFFUSERS OUT
 
@@ -10,11 +10,14 @@ OUT        tests/data
 
 unet-labels-tiny is random and has class_embed_type "projection", resnet_time_scale_shift
 "scale_shift", three levels and the 2 L + 1 channels of inpainting. unet-labels-int8-tiny holds the
-same weights as training/quantise.py stores them. The numbers of both are the reference
-implementation's own, those of the second with the weights that data * scale gives.
+same weights as training/quantise.py stores them. unet-told-tiny has the embeddings of
+SDXL's refiner (five sizes beside the pooled text) and of a latent consistency model (the guidance).
+The numbers of all are the reference implementation's own, those of quantised weights with what
+data * scale gives.
 """
 import importlib.abc
 import importlib.machinery
+import math
 import os
 import sys
 import types
@@ -40,6 +43,14 @@ CONFIG = {
     "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
     "use_linear_projection": False,
 }
+
+TOLD = {
+    **{name: value for name, value in CONFIG.items() if "class" not in name},
+    "addition_embed_type": "text_time", "addition_time_embed_dim": 8, "in_channels": 8,
+    "projection_class_embeddings_input_dim": 24 + 5 * 8, "resnet_time_scale_shift": "default",
+    "time_cond_proj_dim": 12, "use_linear_projection": True,
+}
+GUIDANCE = (1.0, 7.5)
 
 
 class Anything(type):
@@ -86,10 +97,10 @@ def reference_class(source):
     return UNet2DConditionModel
 
 
-def random_unet(cls):
+def random_unet(cls, config):
     """Norms and biases are random too, so that one left out shows; all values are exact in fp16."""
     torch.manual_seed(8)
-    unet = cls(**CONFIG).eval()
+    unet = cls(**config).eval()
     with torch.no_grad():
         for name, value in unet.named_parameters():
             if value.dim() == 1:
@@ -114,37 +125,56 @@ def traced(unet, tensors):
         if name.endswith("_embedding") or "." in name and name.split(".")[-2] in TRACED:
             module.register_forward_hook(keep(name))
     out["out"] = unet(tensors["sample"], tensors["timestep"], tensors["encoder_hidden_states"],
-                      class_labels=tensors["class_labels"]).sample
+                      **told(tensors)).sample
     return out
 
 
-def write(data, model, unet, state):
+def told(tensors):
+    """What the call is given beside the text. The guidance is embedded as pipelines do it."""
+    if "class_labels" in tensors:
+        return {"class_labels": tensors["class_labels"]}
+    half = TOLD["time_cond_proj_dim"] // 2
+    rates = torch.exp(-math.log(10000.0) / (half - 1) * torch.arange(half))
+    angles = tensors["guidance"][:, None] * rates
+    return {"timestep_cond": torch.cat([angles.sin(), angles.cos()], 1),
+            "added_cond_kwargs": {"text_embeds": tensors["added.text_embeds"],
+                                  "time_ids": tensors["added.time_ids"]}}
+
+
+def write(data, model, unet, state, config):
     """One model folder, and its case."""
     folder = os.path.join(data, "models", model, "unet")
     os.makedirs(folder, exist_ok=True)
     common.save_json(os.path.join(folder, "config.json"),
-                     {"_class_name": "UNet2DConditionModel", **CONFIG})
+                     {"_class_name": "UNet2DConditionModel", **config})
     common.save_safetensors(os.path.join(folder, WEIGHTS), state)
     unet.load_state_dict({name: value.float() for name, value in
                           common.load_safetensors(os.path.join(folder, WEIGHTS)).items()})
 
     generator = torch.Generator().manual_seed(88)
     tensors = {
-        "sample": torch.randn(2, CONFIG["in_channels"], HEIGHT, WIDTH, generator=generator),
+        "sample": torch.randn(2, config["in_channels"], HEIGHT, WIDTH, generator=generator),
         "timestep": torch.tensor([961.25, 20.0]),
-        "encoder_hidden_states": torch.randn(2, TOKENS, CONFIG["cross_attention_dim"],
+        "encoder_hidden_states": torch.randn(2, TOKENS, config["cross_attention_dim"],
                                              generator=generator),
-        "class_labels": torch.randn(2, CONFIG["projection_class_embeddings_input_dim"],
-                                    generator=generator),
     }
+    if config is TOLD:
+        tensors["added.text_embeds"] = torch.randn(2, 24, generator=generator)
+        tensors["added.time_ids"] = torch.tensor([[768.0, 1024.0, 0.0, 16.0, 2.5],
+                                                  [768.0, 1024.0, 0.0, 16.0, 6.0]])
+        tensors["guidance"] = (torch.tensor(GUIDANCE) - 1) * 1000
+    else:
+        tensors["class_labels"] = torch.randn(2, config["projection_class_embeddings_input_dim"],
+                                              generator=generator)
     with torch.no_grad():
         tensors.update(traced(unet, tensors))
+    what = "sizes and guidance" if config is TOLD else "class labels"
     folder = os.path.join(data, "cases", "trace-" + model)
     os.makedirs(folder, exist_ok=True)
     common.save_safetensors(os.path.join(folder, "goldens.safetensors"), tensors)
     common.save_json(os.path.join(folder, "case.json"), {
         "case": os.path.basename(folder), "model": model, "class": "UNet2DConditionModel",
-        "what": f"one forward with class labels, {WIDTH}x{HEIGHT} latents; output of sub-modules",
+        "what": f"one forward with {what}, {WIDTH}x{HEIGHT} latents; output of sub-modules",
         "tensors": {name: ["float32", list(t.shape)] for name, t in sorted(tensors.items())},
         "provenance": {"computed by": "tests/tools/labelled-unet.py", "torch": torch.__version__,
                        "diffusers": "58eb52c0803ea9af3abec60841c2a093bdf1f951"},
@@ -154,11 +184,15 @@ def write(data, model, unet, state):
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    unet = random_unet(reference_class(sys.argv[1]))
+    cls = reference_class(sys.argv[1])
+    unet = random_unet(cls, CONFIG)
     state = {name: value.clone() for name, value in unet.state_dict().items()}
     write(sys.argv[2], "unet-labels-tiny", unet,
-          {name: value.half() for name, value in state.items()})
-    write(sys.argv[2], "unet-labels-int8-tiny", unet, quantise.quantised(state))
+          {name: value.half() for name, value in state.items()}, CONFIG)
+    write(sys.argv[2], "unet-labels-int8-tiny", unet, quantise.quantised(state), CONFIG)
+    unet = random_unet(cls, TOLD)
+    write(sys.argv[2], "unet-told-tiny", unet,
+          {name: value.half() for name, value in unet.state_dict().items()}, TOLD)
 
 
 main()

@@ -32,6 +32,9 @@ DDIM, DDPM, PNDM, LCM = "DDIMScheduler", "DDPMScheduler", "PNDMScheduler", "LCMS
 EULER, EULER_A = "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"
 HEUN, UNIPC = "HeunDiscreteScheduler", "UniPCMultistepScheduler"
 DPM, FLOW_EULER = "DPMSolverMultistepScheduler", "FlowMatchEulerDiscreteScheduler"
+DPM2, DPM2_A = "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler"
+LMS, DEIS, TCD = "LMSDiscreteScheduler", "DEISMultistepScheduler", "TCDScheduler"
+DPM_SDE = "DPMSolverSDEScheduler"
 
 # class, steps, strength, eta, configuration beyond BASE
 WALKS = [
@@ -107,6 +110,20 @@ WALKS = [
     (FLOW_EULER, 6, 0.5, 0.0, dict(shift=1.0, use_karras_sigmas=True)),
     (FLOW_EULER, 5, 1.0, 0.0, dict(shift=1.0, stochastic_sampling=True)),
     (FLOW_EULER, 5, 1.0, 0.0, dict(shift=2.0, shift_terminal=0.02)),
+    (DPM2, 6, 1.0, 0.0, dict(timestep_spacing="trailing")),
+    (DPM2, 5, 0.6, 0.0, dict(use_exponential_sigmas=True, **V)),
+    (DPM2_A, 6, 1.0, 0.0, dict(timestep_spacing="leading", steps_offset=1)),
+    (DPM2_A, 7, 0.6, 0.0, V),
+    (LMS, 7, 1.0, 0.0, {}),
+    (LMS, 6, 1.0, 0.0, dict(use_karras_sigmas=True, timestep_spacing="trailing", **V)),
+    (DEIS, 7, 1.0, 0.0, {}),
+    (DEIS, 17, 1.0, 0.0, dict(solver_order=3, timestep_spacing="trailing", **V)),
+    (DEIS, 8, 0.6, 0.0, dict(solver_order=3, use_karras_sigmas=True)),
+    (DEIS, 6, 1.0, 0.0, dict(flow_shift=2.0, **FLOW)),
+    (TCD, 4, 1.0, 0.3, {}),
+    (TCD, 6, 0.5, 1.0, dict(original_inference_steps=40, **V)),
+    (DPM_SDE, 6, 1.0, 0.0, dict(timestep_spacing="trailing")),
+    (DPM_SDE, 7, 0.6, 0.0, dict(use_karras_sigmas=True, **V)),
 ]
 
 
@@ -135,6 +152,30 @@ class Output(dict):
         self.__dict__.update(values)
 
 
+class BrownianInterval:
+    """A path asked for pieces in turn: one, or one and then a longer one from its noisy end.
+    Pieces that go down are negated by the caller."""
+    def __init__(self, t1, size, **unused):
+        self.end, self.size, self.first = t1, size, None
+
+    def __call__(self, low, high):
+        low, high = float(low), float(high)
+        if self.first and self.first[1] == high:
+            start, value = self.first[0], self.first[2]
+        else:
+            start, value = high, torch.zeros(self.size)
+        stand_ins.noises.append(torch.randn(self.size, generator=stand_ins.generator))
+        value = value + stand_ins.noises[-1] * (start - low) ** 0.5
+        self.first = None if start < high else (low, high, value)
+        return -value
+
+
+def integrate(function, low, high, **unused):
+    x, w = np.polynomial.legendre.leggauss(8)
+    half = (high - low) / 2
+    return (sum(w * [function(low + half * (p + 1)) for p in x]) * half,)
+
+
 def stand_ins(checkout, noises):
     """The package `reference`, whose folder schedulers is the checkout's."""
     def randn(shape, **unused):
@@ -144,15 +185,19 @@ def stand_ins(checkout, noises):
     def ignore(*unused, **more):
         return None
 
+    stand_ins.noises = noises
     logging = types.SimpleNamespace(
         get_logger=lambda name: types.SimpleNamespace(warning=ignore, info=ignore))
     mixin = type("SchedulerMixin", (), {})
     modules = {
+        "torchsde": dict(BrownianInterval=BrownianInterval),
+        "scipy": dict(integrate=types.SimpleNamespace(quad=integrate)),
+        "scipy.integrate": {}, "scipy.stats": {},
         "reference": {}, "reference.schedulers": {},
         "reference.configuration_utils": dict(ConfigMixin=ConfigMixin,
                                               register_to_config=register_to_config),
         "reference.utils": dict(BaseOutput=Output, deprecate=ignore, logging=logging,
-                                is_scipy_available=lambda: False),
+                                is_scipy_available=lambda: True),
         "reference.utils.torch_utils": dict(randn_tensor=randn),
         "reference.schedulers.scheduling_utils": dict(
             KarrasDiffusionSchedulers=[], SchedulerMixin=mixin, SchedulerOutput=Output),
@@ -168,7 +213,9 @@ def stand_ins(checkout, noises):
 def scheduler_class(name):
     special = {EULER: "euler_discrete", EULER_A: "euler_ancestral_discrete",
                HEUN: "heun_discrete", DPM: "dpmsolver_multistep", UNIPC: "unipc_multistep",
-               FLOW_EULER: "flow_match_euler_discrete"}
+               FLOW_EULER: "flow_match_euler_discrete", DPM2: "k_dpm_2_discrete",
+               DPM2_A: "k_dpm_2_ancestral_discrete", LMS: "lms_discrete",
+               DEIS: "deis_multistep", DPM_SDE: "dpmsolver_sde"}
     file = special.get(name, name.replace("Scheduler", "").lower())
     return getattr(importlib.import_module("reference.schedulers.scheduling_" + file), name)
 
@@ -176,6 +223,22 @@ def scheduler_class(name):
 def known(scheduler, values):
     names = inspect.signature(type(scheduler).step).parameters
     return {k: v for k, v in values.items() if k in names}
+
+
+def visited(name, scheduler):
+    """The sigma of each call, and the last."""
+    if name not in (DPM2, DPM2_A, DPM_SDE):
+        return scheduler.sigmas
+    steps = torch.cat([scheduler.sigmas[0:-1:2], torch.zeros(1)])
+    if name == DPM2:
+        middles = scheduler.sigmas_interpol[1::2]
+    elif name == DPM2_A:
+        middles = scheduler.sigmas_interpol[0::2]
+    else:
+        middles = (steps[:-1] * steps[1:]).sqrt()
+    n = scheduler.num_inference_steps
+    pairs = torch.stack([steps[:n], middles[:n]], dim=1).flatten()
+    return torch.cat([pairs[:2 * n - 1], torch.zeros(1)])
 
 
 def numbers(tensor):
@@ -213,14 +276,17 @@ def walk(name, steps, strength, eta, options, noises):
     shape = (1, 1, 1, N)
     image = torch.randn(shape, generator=generator)
     noise = torch.randn(shape, generator=generator)
+    if name == DEIS:    # its integrals cancel in float32
+        scheduler.sigmas = scheduler.sigmas.double()
+        image, noise = image.double(), noise.double()
     timesteps = scheduler.timesteps[first:]
     record = {"class": name, "config": config, "steps": steps, "strength": strength,
               "eta": eta,
               "inputs": [], "outputs": [], "noises": [], "after": [],
               "timesteps": numbers(scheduler.timesteps), "image": numbers(image),
               "noise": numbers(noise)}
-    if name not in (DDIM, DDPM, PNDM, LCM):
-        record["sigmas"] = numbers(scheduler.sigmas)
+    if name not in (DDIM, DDPM, PNDM, LCM, TCD):
+        record["sigmas"] = numbers(visited(name, scheduler))
     if strength == 1:
         x = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     else:

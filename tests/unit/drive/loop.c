@@ -77,7 +77,10 @@ new_sampling (gdouble strength)
   PalSampling        *s;
 
   g_assert_true (pal_schedule_config_read (json, &config, NULL));
-  s = pal_sampling_new (pal_sampler_find ("ddim", NULL), &config, STEPS, strength, 0.0, NULL);
+  s = pal_sampling_new (&(PalSamplingSetup) {
+                          .sampler = pal_sampler_find ("ddim", NULL), .steps = STEPS,
+                          .strength = strength
+                        }, &config, NULL);
   g_assert_nonnull (s);
   pal_schedule_config_clear (&config);
 
@@ -91,6 +94,7 @@ typedef struct
   PalCondition cond, uncond;
   gfloat       states[2][3];
   gfloat       image[N], mask[W * H], masked[N], out[N];
+  gint         held[N];       /* calls */
 } Setup;
 
 static void
@@ -137,6 +141,50 @@ test_guidance (void)
   for (gsize i = 0; i < N; i++)
     g_assert_cmpfloat_with_epsilon (s.out[i], UNCOND + 3.0f * (COND - UNCOND), 1e-5f);
   g_assert_cmpint (s.fake.calls, ==, STEPS);
+}
+
+typedef struct
+{
+  PalCondition cond, uncond;
+  gint         calls;
+} Told;
+
+/* From the last call on, other prompts. */
+static void
+tell_at_last (gpointer             data,
+              gint                 call,
+              const PalCondition **cond,
+              const PalCondition **uncond)
+{
+  Told *told = data;
+
+  g_assert_cmpint (call, ==, told->calls++);
+  if (call < STEPS - 1)
+    return;
+
+  *cond   = &told->cond;
+  *uncond = &told->uncond;
+}
+
+static void
+test_changing_prompt (void)
+{
+  g_autoptr (PalSampling) sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  gfloat                  late[2][3] = { { 0.9f }, { 0.6f } };
+  Told                    told     = { { .tokens = 3, .channels = 1, .states = late[0] },
+                                       { .tokens = 3, .channels = 1, .states = late[1] }, 0 };
+  Setup                   s;
+
+  setup_init (&s, sampling, random);
+  s.d.uncond    = &s.uncond;
+  s.d.guidance  = 3.0;
+  s.d.tell      = tell_at_last;
+  s.d.tell_data = &told;
+  g_assert_true (go (&s, NULL));
+  g_assert_cmpint (told.calls, ==, STEPS);
+  for (gsize i = 0; i < N; i++)
+    g_assert_cmpfloat_with_epsilon (s.out[i], 0.6f + 3.0f * 0.3f, 1e-5f);
 }
 
 /* Each prompt brings its own vector, in the order of the contexts. */
@@ -187,6 +235,160 @@ test_held_region (void)
           g_assert_cmpfloat_with_epsilon (s.out[i], COND, 1e-5f);
       g_assert_cmpint (s.fake.calls, ==, part ? STEPS / 2 : STEPS);
     }
+}
+
+/* Draws the same each time. */
+static gboolean
+draw_sines (gpointer   data,
+            gfloat    *out,
+            gint       width,
+            gint       height,
+            gint       channels,
+            GError   **error)
+{
+  for (gint i = 0; i < width * height * channels; i++)
+    out[i] = sinf ((gfloat) i);
+
+  return TRUE;
+}
+
+/* For each latent, how many calls it was put back after. */
+static void
+count_held (const PalDiffusionStep *step,
+            gpointer                data)
+{
+  Setup *s = data;
+  gfloat noise[N], known[N];
+
+  draw_sines (NULL, noise, W, H, L, NULL);
+  pal_sampling_renoise (s->d.sampling, step->call, s->image, noise, known, N);
+  for (gsize i = 0; i < N; i++)
+    s->held[i] += step->latents[i] == known[i];
+}
+
+/* A latent joins the walk where its own strength says, whether the model takes a mask or
+ * not; and is told the mask as it is. */
+static void
+test_strengths (void)
+{
+  static const gfloat strengths[] = { 0.0f, 0.05f, 0.2f, 0.5f, 0.7f, 1.0f };
+  static const gint   held[]      = { STEPS, STEPS, STEPS - 1, STEPS / 2, 2, 0 };
+
+  for (gint takes = 0; takes < 2; takes++)
+    {
+      g_autoptr (PalSampling) sampling = new_sampling (1.0);
+      Setup                   s;
+      gfloat                  each[W * H];
+
+      setup_init (&s, sampling, NULL);
+      if (takes)
+        {
+          s.fake.denoiser.in_channels = 2 * L + 1;
+          s.fake.with_mask            = TRUE;
+          s.d.masked_image            = s.masked;
+        }
+      for (gsize i = 0; i < W * H; i++)
+        each[i] = strengths[i % G_N_ELEMENTS (strengths)];
+      s.d.image        = s.image;
+      s.d.mask         = s.mask;
+      s.d.strengths    = each;
+      s.d.noise        = (PalNoise) { draw_sines, NULL };
+      s.d.observe      = count_held;
+      s.d.observe_data = &s;
+      g_assert_true (go (&s, NULL));
+
+      for (gsize i = 0; i < N; i++)
+        {
+          gsize k = i / L % G_N_ELEMENTS (strengths);
+
+          g_assert_cmpint (s.held[i], ==, held[k]);
+          if (held[k] == STEPS)
+            g_assert_cmpfloat (s.out[i], ==, s.image[i]);
+          else
+            g_assert_cmpfloat_with_epsilon (s.out[i], COND, 1e-5f);
+        }
+    }
+}
+
+/* Predicts 1 for the prompt, 10 for the picture, 100 for either of them at all. */
+static gboolean
+denoise_edit (gpointer           data,
+              const PalDenoise  *call,
+              gfloat            *out,
+              GCancellable      *cancellable,
+              GError           **error)
+{
+  gsize pixels = (gsize) (call->width * call->height);
+
+  g_assert_cmpint (call->batch, ==, 3);
+  for (gsize i = 0; i < (gsize) call->batch * pixels * L; i++)
+    {
+      gfloat shown = call->x[i / L * 2 * L + L + i % L];
+
+      g_assert_true (shown == 0.0f || shown == 7.0f + (gfloat) (i % L));
+      out[i] = 100.0f + (shown == 0.0f ? 0.0f : 10.0f) +
+               (call->context[i / L / pixels * 3] == COND ? 1.0f : 0.0f);
+    }
+
+  return TRUE;
+}
+
+/* Guidance towards the picture and towards the prompt, from neither. */
+static void
+test_edit (void)
+{
+  g_autoptr (PalSampling) sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  Setup                   s;
+
+  setup_init (&s, sampling, random);
+  s.fake.denoiser    = (PalDenoiser) { 2 * L, L, denoise_edit, &s.fake };
+  s.d.masked_image   = s.masked;
+  s.d.uncond         = &s.uncond;
+  s.d.guidance       = 4.0;
+  s.d.image_guidance = 1.5;
+  g_assert_true (go (&s, NULL));
+  for (gsize i = 0; i < N; i++)
+    g_assert_cmpfloat_with_epsilon (s.out[i], 100.0f + 1.5f * 10.0f + 4.0f, 1e-3f);
+}
+
+/* The sizes go with their prompts. */
+static gboolean
+denoise_sizes (gpointer           data,
+               const PalDenoise  *call,
+               gfloat            *out,
+               GCancellable      *cancellable,
+               GError           **error)
+{
+  gsize n = (gsize) (call->width * call->height) * L;
+
+  g_assert_cmpfloat (call->guidance, ==, 2.0);
+  for (gsize i = 0; i < (gsize) call->batch * n; i++)
+    out[i] = call->sizes[i / n * 5] + call->sizes[i / n * 5 + 4];
+
+  return TRUE;
+}
+
+static void
+test_sizes (void)
+{
+  g_autoptr (PalSampling) sampling = new_sampling (1.0);
+  g_autoptr (PalRandom)   random   = pal_random_new (PAL_RANDOM_TORCH, 1);
+  PalPlacement            place    = { .original_height = 30, .width = 99 };
+  Setup                   s;
+
+  setup_init (&s, sampling, random);
+  s.fake.denoiser.denoise = denoise_sizes;
+  s.cond.n_sizes = s.uncond.n_sizes = 5;
+  pal_condition_place (&s.cond, &place, FALSE);
+  pal_condition_place (&s.uncond, &place, TRUE);
+  s.d.uncond   = &s.uncond;
+  s.d.guidance = 2.0;
+  g_assert_true (go (&s, NULL));
+
+  /* Scores of 6 and 2.5. */
+  for (gsize i = 0; i < N; i++)
+    g_assert_cmpfloat_with_epsilon (s.out[i], 32.5f + 2.0f * 3.5f, 1e-3f);
 }
 
 static void
@@ -340,9 +542,13 @@ main (int   argc,
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/loop/guidance", test_guidance);
+  g_test_add_func ("/loop/changing-prompt", test_changing_prompt);
   g_test_add_func ("/loop/vectors", test_vectors);
   g_test_add_func ("/loop/held-region", test_held_region);
   g_test_add_func ("/loop/mask-input", test_mask_input);
+  g_test_add_func ("/loop/strengths", test_strengths);
+  g_test_add_func ("/loop/edit", test_edit);
+  g_test_add_func ("/loop/sizes", test_sizes);
   g_test_add_func ("/loop/windows", test_windows);
   g_test_add_func ("/loop/repeatable", test_repeatable);
   g_test_add_func ("/loop/cancel", test_cancel);

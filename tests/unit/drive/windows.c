@@ -116,7 +116,10 @@ paint (gboolean darkens, gfloat *out)
   PalDiffusion            d;
 
   g_assert_true (pal_schedule_config_read (json, &config, NULL));
-  sampling = pal_sampling_new (pal_sampler_find ("ddim", NULL), &config, STEPS, 1.0, 0.0, NULL);
+  sampling = pal_sampling_new (&(PalSamplingSetup) {
+                                 .sampler = pal_sampler_find ("ddim", NULL), .steps = STEPS,
+                                 .strength = 1.0
+                               }, &config, NULL);
   pal_schedule_config_clear (&config);
   g_assert_nonnull (sampling);
 

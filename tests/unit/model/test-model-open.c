@@ -46,8 +46,8 @@ static const Fault faults[] = {
     { "tokenizer/vocab.json", "again" } },
   { "no-schedule", "scheduler/scheduler_config.json", NULL, NULL, PAL_ERROR_IO,
     { "scheduler_config.json", "again" } },
-  { "sdxl", "model_index.json", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
-    PAL_ERROR_UNSUPPORTED, { "Stable Diffusion XL", "not built yet" } },
+  { "sd3", "model_index.json", "StableDiffusionPipeline", "StableDiffusion3Pipeline",
+    PAL_ERROR_UNSUPPORTED, { "Stable Diffusion 3", "not built yet" } },
   { "flux", "model_index.json", "StableDiffusionPipeline", "FluxPipeline",
     PAL_ERROR_UNSUPPORTED, { "FLUX.1", "not built yet" } },
   { "flux2", "model_index.json", "StableDiffusionPipeline", "Flux2KleinPipeline",
@@ -64,8 +64,14 @@ static const Fault faults[] = {
   { "wrong-length", "unet/diffusion_pytorch_model.safetensors", "[16,4,3,3]", "[16,8,3,3]",
     PAL_ERROR_FORMAT, { "diffusion_pytorch_model.safetensors" } },
   { "added-embedding", "unet/config.json", "\"addition_embed_type\": null",
-    "\"addition_embed_type\": \"text_time\"", PAL_ERROR_UNSUPPORTED,
+    "\"addition_embed_type\": \"image\"", PAL_ERROR_UNSUPPORTED,
     { "unet/config.json", "addition_embed_type", "text_time" } },
+  { "added-width", "unet/config.json", "\"addition_embed_type\": null",
+    "\"addition_embed_type\": \"text_time\"", PAL_ERROR_FORMAT,
+    { "unet/config.json", "addition_embed_type", "projection_class_embeddings_input_dim" } },
+  { "no-second-encoder", "model_index.json", "\"unet\"",
+    "\"text_encoder_2\": [\"transformers\", \"CLIPTextModel\"], \"unet\"", PAL_ERROR_IO,
+    { "text_encoder_2/config.json", "again" } },
   { "block-type", "unet/config.json", "CrossAttnUpBlock2D", "SimpleCrossAttnUpBlock2D",
     PAL_ERROR_UNSUPPORTED, { "up_block_types", "SimpleCrossAttnUpBlock2D" } },
   { "heads", "unet/config.json", "\"attention_head_dim\": 2", "\"attention_head_dim\": 5",
@@ -424,7 +430,7 @@ test_labels (gconstpointer data)
   g_assert_cmpint (text.vector_channels, ==, 32);
 
   ids = g_new (gint32, text.tokens);
-  pal_model_tokenize (model, "a wooden bench", ids);
+  pal_model_tokenize (model, 0, "a wooden bench", ids);
   while (ids[end] != ids[text.tokens - 1])
     end++;
   g_assert_cmpuint (end, >, 3);
@@ -490,7 +496,7 @@ test_find (void)
   g_autoptr (GPtrArray) all = pal_model_find ((const gchar *const[]) { data, tiny, NULL });
   g_autoptr (GPtrArray) none = pal_model_find ((const gchar *const[]) { "/nonexistent", NULL });
 
-  g_assert_cmpuint (all->len, ==, 2);
+  g_assert_cmpuint (all->len, ==, 4);
   g_assert_true (g_str_has_suffix (all->pdata[0], "models/sd15-inpaint9-tiny"));
   g_assert_true (g_str_has_suffix (all->pdata[1], "models/sd15-tiny"));
   g_assert_cmpuint (none->len, ==, 0);

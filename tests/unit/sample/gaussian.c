@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "pal.h"
 #include "base/random.h"
 #include "sample/sampler.h"
 
@@ -93,6 +93,8 @@ typedef struct
   gdouble       eta, strength;
   gint          steps;
   gboolean      flow;         /* straight paths, whatever is predicted */
+  const gchar  *schedule;
+  gdouble       s_noise;
 } Setup;
 
 typedef struct
@@ -108,6 +110,7 @@ new_sampling (const Setup *setup)
   static const gchar *const names[] = { "epsilon", "v_prediction", "sample", "flow_prediction" };
   g_autoptr (GError)      error    = NULL;
   g_autoptr (PalJson)     json     = NULL;
+  const PalSchedule      *schedule = NULL;
   PalScheduleConfig       config;
   PalSampling            *sampling;
 
@@ -122,9 +125,15 @@ new_sampling (const Setup *setup)
   g_assert_no_error (error);
   g_assert_true (pal_schedule_config_read (json, &config, &error));
   config.clip_sample = FALSE;
+  config.ays         = PAL_AYS_SD1;
+  g_assert_true (pal_schedule_find (setup->schedule, &schedule, &error));
 
-  sampling = pal_sampling_new (pal_sampler_find (setup->sampler, NULL), &config, setup->steps,
-                               setup->strength, setup->eta, &error);
+  sampling = pal_sampling_new (&(PalSamplingSetup) {
+                                 .sampler = pal_sampler_find (setup->sampler, NULL),
+                                 .steps = setup->steps, .strength = setup->strength,
+                                 .schedule = schedule, .eta = setup->eta,
+                                 .s_noise = setup->s_noise
+                               }, &config, &error);
   g_assert_no_error (error);
   pal_schedule_config_clear (&config);
 
@@ -205,7 +214,8 @@ test_paths (void)
 {
   static const struct { const gchar *sampler; gdouble limit, flow_limit; } rows[] = {
     { "ddim", 0.07, 0.0 }, { "euler", 0.07, 0.04 }, { "heun", 0.03, 5e-4 },
-    { "dpmpp-2m", 0.03, 3e-3 }, { "unipc", 0.03, 1e-3 }, { "pndm", 0.06, 0.0 }
+    { "dpmpp-2m", 0.03, 3e-3 }, { "unipc", 0.03, 1e-3 }, { "pndm", 0.06, 0.0 },
+    { "dpm2", 0.03, 5e-4 }, { "lms", 0.03, 1e-3 }, { "deis", 0.03, 3e-3 }
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -232,7 +242,8 @@ test_paths (void)
 static void
 test_flow_sample (void)
 {
-  static const gchar *const samplers[] = { "euler", "heun", "dpmpp-2m", "unipc" };
+  static const gchar *const samplers[] = { "euler", "heun", "dpmpp-2m", "unipc", "dpm2", "lms",
+                                           "deis" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (samplers); i++)
     {
@@ -251,16 +262,19 @@ test_flow_sample (void)
 static void
 test_orders (void)
 {
-  static const struct { const gchar *sampler; gdouble gain; } rows[] = {
-    { "euler", 1.7 }, { "heun", 3.0 }, { "dpmpp-2m", 2.5 }, { "unipc", 2.5 }
+  static const struct { const gchar *sampler; gdouble gain; gint steps; } rows[] = {
+    { "euler", 1.7, 25 }, { "heun", 3.0, 25 }, { "dpmpp-2m", 2.5, 25 }, { "unipc", 2.5, 25 },
+    { "lms", 3.0, 25 },
+    /* whose error changes its sign before */
+    { "dpm2", 2.3, 160 }, { "deis", 2.3, 160 }
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
-      Setup   setup = { rows[i].sampler, PAL_PREDICT_FLOW, 0.0, 1.0, 25 };
+      Setup   setup = { rows[i].sampler, PAL_PREDICT_FLOW, 0.0, 1.0, rows[i].steps };
       gdouble coarse = run (&setup).error, fine;
 
-      setup.steps = 50;
+      setup.steps *= 2;
       fine        = run (&setup).error;
       g_test_message ("%s: %.2e to %.2e", setup.sampler, coarse, fine);
       g_assert_cmpfloat (coarse / fine, >, rows[i].gain);
@@ -274,7 +288,8 @@ test_distributions (void)
     { "ddim", PAL_PREDICT_EPSILON, 1.0, 1.0, 200 }, { "ddpm", PAL_PREDICT_EPSILON, 0.0, 1.0, 200 },
     { "ddpm", PAL_PREDICT_V, 0.0, 0.7, 200 }, { "euler-a", PAL_PREDICT_EPSILON, 0.0, 1.0, 200 },
     { "euler-a", PAL_PREDICT_FLOW, 0.0, 1.0, 200 }, { "lcm", PAL_PREDICT_EPSILON, 0.0, 1.0, 4 },
-    { "lcm", PAL_PREDICT_FLOW, 0.0, 1.0, 4 }
+    { "lcm", PAL_PREDICT_FLOW, 0.0, 1.0, 4 }, { "tcd", PAL_PREDICT_EPSILON, 0.02, 1.0, 200 },
+    { "tcd", PAL_PREDICT_V, 0.05, 1.0, 200 }
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (setups); i++)
@@ -286,6 +301,65 @@ test_distributions (void)
       g_assert_cmpfloat (fabs (out.deviation - WIDTH), <, 0.03);
       /* It would be no test of noise if the path were followed. */
       g_assert_cmpfloat (out.error, >, 0.2);
+    }
+}
+
+/* All that add noise along the way, however the model predicts and with less noise too. */
+static void
+test_stochastic (void)
+{
+  static const gchar *const samplers[] = { "dpmpp-2m-sde", "dpmpp-2m-sde-heun", "dpmpp-3m-sde",
+                                           "dpmpp-sde", "dpmpp-2s-a", "dpm2-a", "euler-a" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (samplers); i++)
+    for (gint p = PAL_PREDICT_EPSILON; p <= PAL_PREDICT_FLOW; p++)
+      for (gint part = 0; part < 2; part++)
+        {
+          Setup   setup = { samplers[i], (PalPrediction) p, part ? 0.5 : 0.0, part ? 0.7 : 1.0,
+                            200 };
+          Outcome out, loud;
+
+          /* Where steps grow in log SNR, three differences reach too far ahead. */
+          if (g_str_has_prefix (setup.sampler, "dpmpp-3m"))
+            setup.schedule = "exponential";
+
+          out           = run (&setup);
+          setup.s_noise = 1.2;
+          loud          = run (&setup);
+          g_test_message ("%s, prediction %d, eta %g: mean %.3f, deviation %.3f, %.3f, off %.2f",
+                          setup.sampler, p, setup.eta, out.mean, out.deviation, loud.deviation,
+                          out.error);
+          g_assert_cmpfloat (fabs (out.mean - MEAN), <, 0.03);
+          g_assert_cmpfloat (fabs (out.deviation - WIDTH), <, 0.03);
+          g_assert_cmpfloat (out.error, >, 0.2);
+          g_assert_cmpfloat (loud.deviation, >, out.deviation + 0.002);
+        }
+}
+
+/* Other noise levels, the same end; Euler, the first, is of first order. */
+static void
+test_schedules (void)
+{
+  static const gchar *const samplers[] = { "euler", "heun", "dpmpp-2m", "unipc", "dpm2", "lms",
+                                           "deis" };
+  gsize                  n;
+  const PalScheduleInfo *schedules = pal_schedule_list (&n);
+
+  for (gsize i = 0; i < n * G_N_ELEMENTS (samplers) * 2; i++)
+    {
+      gboolean flow  = i / n / G_N_ELEMENTS (samplers) == 1;
+      Setup    setup = { samplers[i / n % G_N_ELEMENTS (samplers)],
+                         flow ? PAL_PREDICT_FLOW : PAL_PREDICT_V, 0.0, 1.0, 50 };
+      gdouble  error;
+
+      setup.schedule = schedules[i % n].id;
+      if (flow && g_str_equal (setup.schedule, "ays"))
+        continue;
+
+      error = run (&setup).error;
+      g_test_message ("%s, %s%s: off by %.2e", setup.sampler, setup.schedule,
+                      flow ? ", flow" : "", error);
+      g_assert_cmpfloat (error, <, i / n % G_N_ELEMENTS (samplers) == 0 ? 0.2 : 0.1);
     }
 }
 
@@ -323,6 +397,8 @@ main (int   argc,
   g_test_add_func ("/sample/gaussian/flow-sample", test_flow_sample);
   g_test_add_func ("/sample/gaussian/orders", test_orders);
   g_test_add_func ("/sample/gaussian/distributions", test_distributions);
+  g_test_add_func ("/sample/gaussian/stochastic", test_stochastic);
+  g_test_add_func ("/sample/gaussian/schedules", test_schedules);
   g_test_add_func ("/sample/gaussian/renoise", test_renoise);
 
   return g_test_run ();

@@ -54,6 +54,9 @@ static const Refusal refusals[] = {
     "{ \"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"use_dynamic_shifting\": true }",
     5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED, "use_dynamic_shifting" },
   { "lcm", "{ }", 51, 1.0, 0.0, PAL_ERROR_ARGUMENT, "50" },
+  { "tcd", "{ }", 51, 1.0, 0.0, PAL_ERROR_ARGUMENT, "tcd" },
+  { "tcd", "{ \"prediction_type\": \"flow_prediction\" }", 5, 1.0, 0.0, PAL_ERROR_UNSUPPORTED,
+    "deis" },
   { "dpmpp-2m", "{ \"timestep_spacing\": \"leading\", \"steps_offset\": 1 }", 1000, 1.0, 0.0,
     PAL_ERROR_ARGUMENT, "fewer than 1000" },
   { "unipc", "{ \"timestep_spacing\": \"leading\", \"steps_offset\": 1 }", 1000, 1.0, 0.0,
@@ -83,7 +86,10 @@ open_sampling (const gchar  *id,
   if (! sampler || ! pal_schedule_config_read (json, &config, error))
     return NULL;
 
-  sampling = pal_sampling_new (sampler, &config, steps, strength, eta, error);
+  sampling = pal_sampling_new (&(PalSamplingSetup) {
+                                 .sampler = sampler, .steps = steps, .strength = strength,
+                                 .eta = eta
+                               }, &config, error);
   pal_schedule_config_clear (&config);
 
   return sampling;
@@ -148,7 +154,7 @@ test_all_lengths (void)
   gsize                 n;
   const PalSamplerInfo *list = pal_sampler_list (&n);
 
-  g_assert_cmpuint (n, ==, 9);
+  g_assert_cmpuint (n, ==, 19);
   for (gsize i = 0; i < n * G_N_ELEMENTS (steps) * G_N_ELEMENTS (strengths) * 3; i++)
     {
       static const gchar *const spacings[] = { "leading", "trailing", "linspace" };

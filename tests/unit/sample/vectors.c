@@ -134,16 +134,15 @@ open_sampling (PalJson  *json,
 {
   g_autofree gchar   *class_name = NULL;
   g_autoptr (PalJson) options    = pal_json_object (json, "config", error);
-  gdouble             strength   = 1.0, eta = 0.0;
+  PalSamplingSetup    setup      = { .strength = 1.0 };
   gint64              steps      = 0;
   PalScheduleConfig   config;
   PalSampling        *sampling;
-  const PalSampler   *sampler;
 
   if (! pal_json_string (json, "class", &class_name, error) ||
       ! pal_json_int (json, "steps", &steps, error) ||
-      ! pal_json_double (json, "strength", &strength, error) ||
-      ! pal_json_double (json, "eta", &eta, error) ||
+      ! pal_json_double (json, "strength", &setup.strength, error) ||
+      ! pal_json_double (json, "eta", &setup.eta, error) ||
       ! pal_schedule_config_read_as (options, class_name, &config, error))
     return NULL;
 
@@ -151,10 +150,9 @@ open_sampling (PalJson  *json,
   if (g_str_has_prefix (class_name, "FlowMatch"))
     config.spacing = PAL_SPACING_LINSPACE;
 
-  sampler  = pal_sampler_find (class_name, error);
-  sampling = NULL;
-  if (sampler)
-    sampling = pal_sampling_new (sampler, &config, (gint) steps, strength, eta, error);
+  setup.steps   = (gint) steps;
+  setup.sampler = pal_sampler_find (class_name, error);
+  sampling      = setup.sampler ? pal_sampling_new (&setup, &config, error) : NULL;
   pal_schedule_config_clear (&config);
 
   return sampling;

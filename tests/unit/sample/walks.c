@@ -227,7 +227,8 @@ open_sampling (Case   *c,
 {
   g_autofree gchar        *scheduler = text_field (c, "scheduler");
   g_autoptr (PalJson)      json      = pal_json_object (c->json, "scheduler_config", NULL);
-  const PalSampler        *sampler;
+  PalSamplingSetup         setup     = { .strength = call_number (c, "strength", 1.0),
+                                         .eta      = call_number (c, "eta", 0.0) };
   PalScheduleConfig        config;
   PalSampling             *sampling;
 
@@ -238,11 +239,9 @@ open_sampling (Case   *c,
   if (config.prediction == PAL_PREDICT_FLOW && case_has (c, "te3.cond.ids"))
     config.spacing = PAL_SPACING_LINSPACE;
 
-  sampler  = pal_sampler_find (scheduler, error);
-  sampling = sampler ? pal_sampling_new (sampler, &config,
-                                         (gint) call_number (c, "num_inference_steps", 0),
-                                         call_number (c, "strength", 1.0),
-                                         call_number (c, "eta", 0.0), error) : NULL;
+  setup.steps   = (gint) call_number (c, "num_inference_steps", 0);
+  setup.sampler = pal_sampler_find (scheduler, error);
+  sampling      = setup.sampler ? pal_sampling_new (&setup, &config, error) : NULL;
   pal_schedule_config_clear (&config);
 
   return sampling;
