@@ -4,7 +4,7 @@
 
 #include "base/dtype.h"
 #include "fuzz.h"
-#include "io/safetensors.h"
+#include "io/tensor-file.h"
 #include "io/weights.h"
 
 static void
@@ -43,16 +43,16 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
 {
   g_autofree gchar          *path  = fuzz_file ("x.safetensors", data, size);
   g_autoptr (GError)         error = NULL;
-  g_autoptr (PalSafetensors) file  = pal_safetensors_open (path, &error);
+  g_autoptr (PalTensorFile) file  = pal_tensor_file_open (path, &error);
 
   g_assert ((file == NULL) == (error != NULL));
 
-  for (gsize i = 0; file && i < pal_safetensors_count (file); i++)
+  for (gsize i = 0; file && i < pal_tensor_file_count (file); i++)
     {
-      const PalTensorEntry *entry = pal_safetensors_entry (file, i);
+      const PalTensorEntry *entry = pal_tensor_file_entry (file, i);
 
       read_all (entry->dtype, entry->data, entry->n_bytes);
-      g_assert (pal_safetensors_find (file, entry->name) != NULL);
+      g_assert (pal_tensor_file_find (file, entry->name) != NULL);
     }
 
   read_weights (path);
