@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A model folder in the diffusers layout: opens every part and checks that they fit
+/* A model folder or file: opens every part and checks that they fit
  * each other. Each missing or wrong part has a message of its own. */
 
 #include "family/family.h"
+
+#include "family/source.h"
 
 /* What must lie in the folder, besides the weights. */
 static const struct
@@ -26,33 +28,28 @@ static const struct
   [PAL_PART_TEXT] = { "text_encoder", "model", "the text encoder's weights" },
 };
 
-static const gchar *const checkpoint_suffixes[] = { ".safetensors", ".ckpt", ".pt", ".pth",
-                                                    ".bin", ".gguf" };
-
-/* The path must be a folder with a model_index.json. */
+/* The path must be a file of tensors or a folder with a model_index.json. */
 static gboolean
-check_folder (const gchar *path, const gchar *index, GError **error)
+check_path (const gchar *path, GError **error)
 {
+  g_autofree gchar *index = g_build_filename (path, "model_index.json", NULL);
+
   if (! g_file_test (path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_IO,
-                   "%s does not exist; choose a model folder that holds model_index.json", path);
+                   "%s does not exist; choose a checkpoint file or a model folder that holds "
+                   "model_index.json", path);
       return FALSE;
     }
 
-  for (gsize i = 0; i < G_N_ELEMENTS (checkpoint_suffixes); i++)
-    if (g_str_has_suffix (path, checkpoint_suffixes[i]) && ! g_file_test (path, G_FILE_TEST_IS_DIR))
-      {
-        g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                     "%s is a checkpoint in a single file, which is not supported yet; choose the "
-                     "same model as a folder in the diffusers layout, with model_index.json", path);
-        return FALSE;
-      }
-
   if (! g_file_test (path, G_FILE_TEST_IS_DIR))
     {
+      if (pal_tensor_file_named (path))
+        return TRUE;
+
       g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s is not a folder; choose a model folder that holds model_index.json", path);
+                   "%s is neither a folder nor a checkpoint (.safetensors, .gguf, .ckpt, .pt); "
+                   "choose one of these or a model folder that holds model_index.json", path);
       return FALSE;
     }
 
@@ -109,23 +106,15 @@ check_files (const gchar *path, GError **error)
   return TRUE;
 }
 
-static PalJson *
-load_config (const gchar *path, const gchar *folder, const gchar *file, GError **error)
-{
-  g_autofree gchar *name = g_build_filename (path, folder, file, NULL);
-
-  return pal_json_load (name, error);
-}
-
 static gboolean
-read_configs (PalParts *parts, GError **error)
+read_configs (PalParts *parts, const PalSource *source, GError **error)
 {
-  g_autoptr (PalJson) unet = load_config (parts->path, "unet", "config.json", error);
-  g_autoptr (PalJson) vae = unet ? load_config (parts->path, "vae", "config.json", error) : NULL;
+  g_autoptr (PalJson) unet = pal_source_config (source, "unet", "config.json", error);
+  g_autoptr (PalJson) vae = unet ? pal_source_config (source, "vae", "config.json", error) : NULL;
   g_autoptr (PalJson) clip =
-    vae ? load_config (parts->path, "text_encoder", "config.json", error) : NULL;
+    vae ? pal_source_config (source, "text_encoder", "config.json", error) : NULL;
   g_autoptr (PalJson) schedule =
-    clip ? load_config (parts->path, "scheduler", "scheduler_config.json", error) : NULL;
+    clip ? pal_source_config (source, "scheduler", "scheduler_config.json", error) : NULL;
 
   return schedule &&
          pal_unet_config_read (unet, &parts->unet, error) &&
@@ -147,16 +136,14 @@ explain (GError *weights_error, const gchar *what, GError **error)
 }
 
 static gboolean
-open_weights (PalParts *parts, GError **error)
+open_weights (PalParts *parts, const PalSource *source, GError **error)
 {
-  g_autofree gchar *tokenizer = g_build_filename (parts->path, "tokenizer", NULL);
-
   for (guint i = 0; i < PAL_N_PARTS; i++)
     {
-      g_autofree gchar *folder = g_build_filename (parts->path, part_files[i].folder, NULL);
       GError *local = NULL;
 
-      parts->weights[i] = pal_weights_open_folder (folder, part_files[i].stem, &local);
+      parts->weights[i] = pal_source_weights (source, part_files[i].folder, part_files[i].stem,
+                                              &local);
       if (! parts->weights[i])
         {
           explain (local, part_files[i].what, error);
@@ -164,7 +151,7 @@ open_weights (PalParts *parts, GError **error)
         }
     }
 
-  parts->tokenizer = pal_clip_tokenizer_open (tokenizer, error);
+  parts->tokenizer = pal_source_tokenizer (source, "tokenizer", error);
   return parts->tokenizer != NULL;
 }
 
@@ -295,22 +282,23 @@ PalParts *
 pal_parts_open (const gchar *path, GError **error)
 {
   g_autoptr (PalParts) parts = g_new0 (PalParts, 1);
-  g_autofree gchar *index = g_build_filename (path, "model_index.json", NULL);
+  g_autoptr (PalSource) source = NULL;
 
   parts->path = g_canonicalize_filename (path, NULL);
 
-  if (! check_folder (path, index, error))
+  source = check_path (path, error) ? pal_source_open (path, error) : NULL;
+  if (! source)
     return NULL;
 
-  parts->index = pal_json_load (index, error);
+  parts->index = pal_source_index (source, error);
   if (! parts->index || ! check_class (parts->index, error))
     return NULL;
 
   if (! pal_json_child (parts->index, "palimpsest", &parts->extra, error) ||
       (parts->extra && ! pal_traits_read (parts->extra, &parts->traits, error)) ||
-      ! check_files (path, error) ||
-      ! read_configs (parts, error) ||
-      ! open_weights (parts, error) ||
+      (! pal_source_is_file (source) && ! check_files (path, error)) ||
+      ! read_configs (parts, source, error) ||
+      ! open_weights (parts, source, error) ||
       ! check_denoiser (parts, error) ||
       ! check_text (parts, error) ||
       ! open_exemplars (parts, error))

@@ -301,6 +301,24 @@ report_absent (const gchar *folder,
                          " get the model in safetensors form" : "");
 }
 
+gboolean
+pal_weights_are_in (const gchar *folder,
+                    const gchar *stem)
+{
+  static const gchar *const ends[] = { ".safetensors", ".safetensors.index.json",
+                                       ".fp16.safetensors" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)
+    {
+      g_autofree gchar *path = file_of_folder (folder, stem, ends[i]);
+
+      if (g_file_test (path, G_FILE_TEST_EXISTS))
+        return TRUE;
+    }
+
+  return FALSE;
+}
+
 PalWeights *
 pal_weights_open_folder (const gchar *folder,
                          const gchar *stem,

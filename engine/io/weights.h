@@ -24,6 +24,8 @@ struct _PalWeightView
 /* folder/stem.safetensors, else the shards that folder/stem.safetensors.index.json
  * names, else folder/stem.fp16.safetensors. Errors say which files were looked for. */
 PalWeights  *pal_weights_open_folder (const gchar *folder, const gchar *stem, GError **error);
+/* Whether there is one of those files. */
+gboolean     pal_weights_are_in      (const gchar *folder, const gchar *stem);
 PalWeights  *pal_weights_open_file   (const gchar *path, GError **error);
 /* One part of a file that may hold others too, under the engine's names. */
 PalWeights  *pal_weights_open_part   (PalTensorFile *file, const PalLayout *layout, GError **error);
