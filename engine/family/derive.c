@@ -4,7 +4,7 @@
  * Reference: the published configurations of Stable Diffusion 1.x, 2.x, XL and the refiner,
  *   which differ in what shapes tell, but for the heads, the schedule and the scale of
  *   latents. Those follow the width of the text, as there.
- * Easy to get wrong, all guarded by tests/unit/model/test-single-file.c:
+ * Easy to get wrong, all guarded by tests/golden/checkpoints.py:
  *   - 1.x has eight heads on each level, the others heads of 64 channels;
  *   - 2.x is told from its base, which predicts noise, by the spread of one bias (a rule of
  *     comfyanonymous/ComfyUI:comfy/supported_models.py);

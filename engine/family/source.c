@@ -108,6 +108,7 @@ pal_source_is_model (const gchar *path)
 {
   g_autoptr (PalTensorFile) file = pal_tensor_file_named (path) ? pal_tensor_file_open (path, NULL)
                                                                : NULL;
+  const PalLayout *layout = file ? pal_layout_find (file, "unet") : NULL;
 
-  return file && pal_layout_find (file, "unet");
+  return layout && layout->rules;
 }

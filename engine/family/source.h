@@ -28,7 +28,8 @@ PalWeights       *pal_source_weights   (const PalSource *source, const gchar *fo
 PalClipTokenizer *pal_source_tokenizer (const PalSource *source, const gchar *folder,
                                         GError **error);
 
-/* Whether a file is a checkpoint that holds a denoiser. */
+/* Whether a file is a checkpoint that holds a denoiser; one of a folder in the diffusers
+ * layout, which is known by its names, counts as the folder's. */
 gboolean          pal_source_is_model  (const gchar *path);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalSource, pal_source_free)

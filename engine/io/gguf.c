@@ -186,7 +186,8 @@ read_type (Gguf           *g,
   if (types[type].dtype < 0)
     return pal_format_refuse (g->file, error, PAL_ERROR_UNSUPPORTED,
                               "the tensor %s is of the type %s, which is not supported; get the "
-                              "model as Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, F16 or BF16",
+                              "model as Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, F16 or "
+                              "BF16",
                               entry->name, types[type].name);
 
   entry->dtype = (PalDType) types[type].dtype;

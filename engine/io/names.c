@@ -5,7 +5,7 @@
  * Reference: CompVis/latent-diffusion:ldm/modules/diffusionmodules/openaimodel.py, model.py
  *   (MIT), mlfoundations/open_clip:src/open_clip/transformer.py (MIT), whose names these are;
  *   huggingface/diffusers:src/diffusers/loaders/single_file_utils.py @58eb52c0 (Apache-2.0).
- * Easy to get wrong, guarded by tests/unit/model/test-single-file.c:
+ * Easy to get wrong, guarded by tests/golden/checkpoints.py:
  *   - blocks of the U-Net are numbered through all levels, each level having one more than
  *     its layers: downwards the downsampler, upwards a layer;
  *   - an upsampler stands behind the attention when there is one, else in its place;

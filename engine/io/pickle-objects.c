@@ -184,8 +184,9 @@ pal_pickle_call (Machine *m, guint n, GError **error)
     case MAKES_TENSOR:
       return make_tensor (m, arguments, error);
     case MAKES_PARAMETER:
-      return arguments->items->len > 0 ? pal_pickle_push (m, g_ptr_array_index (arguments->items, 0))
-                                       : pal_pickle_malformed (m, error);
+      if (arguments->items->len == 0)
+        return pal_pickle_malformed (m, error);
+      return pal_pickle_push (m, g_ptr_array_index (arguments->items, 0));
     case INERT:
       return pal_pickle_push (m, pal_pickle_value (m, PLAIN));
     case IS_STORAGE:

@@ -279,7 +279,8 @@ run_extend (Machine *m, guint n, GError **error)
     return FALSE;
 
   to = top (m);
-  if (! to || more->items->len % n != 0 || (to->kind != PLAIN && to->kind != (n == 2 ? DICT : LIST)))
+  if (! to || more->items->len % n != 0 ||
+      (to->kind != PLAIN && to->kind != (n == 2 ? DICT : LIST)))
     return pal_pickle_malformed (m, error);
 
   for (guint i = 0; to->items && i < more->items->len; i++)
@@ -381,7 +382,7 @@ static const Operation operations[] = {
   { 't', run_marked, FALSE },   { 'l', run_marked, FALSE },   { 'd', run_marked, TRUE },
   { 'a', run_append, 1 },       { 's', run_append, 2 },       { 'e', run_extend, 1 },
   { 'u', run_extend, 2 },       { '0', run_pop },             { '1', run_pop_mark },
-  { 'Q', pal_pickle_storage },         { 'R', pal_pickle_call },            { 0x81, pal_pickle_call },
+  { 'Q', pal_pickle_storage },  { 'R', pal_pickle_call },     { 0x81, pal_pickle_call },
   { 'b', run_build },
 };
 

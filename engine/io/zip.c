@@ -49,7 +49,8 @@ damaged (const PalTensorFile *file,
          GError             **error)
 {
   return pal_format_refuse (file, error, PAL_ERROR_FORMAT,
-                            "the archive's directory is damaged or cut short, fetch the file again");
+                            "the archive's directory is damaged or cut short, fetch the file "
+                            "again");
 }
 
 /* The place of the last record at the end, or of the file's size when there is none. */

@@ -25,7 +25,8 @@ ROUNDED = ((".gguf", "BF16"), (".gguf", "Q8_0"), (".gguf", "Q4_0"), (".gguf", "Q
            (".gguf", "Q5_0"), (".gguf", "Q5_1"), (".gguf", "Q4_K"), (".gguf", "Q5_K"),
            (".gguf", "Q6_K"), (".safetensors", "F8_E4M3"), (".safetensors", "F8_E5M2"))
 # Their shapes and names are those of families that the small models in DATA don't show.
-GOLDENS = ("sd15-tiny", "sd21-vpred-tiny", "sdxl-tiny")
+GOLDENS = {"sd15-tiny": ("weights", "configs"), "sd21-vpred-tiny": ("weights", "configs"),
+           "sdxl-tiny": ("weights",)}
 
 
 class Comparison:
@@ -83,12 +84,20 @@ def compare_parts(comparison, model, folder):
     comparison.check("run", model, stem + ".gguf", "parts in files of their own")
 
 
+def compare_configs(comparison, models, folder):
+    for name in ("sd15-tiny", "sd15-inpaint9-tiny"):
+        path = os.path.join(folder, name + "-alone.safetensors")
+        checkpoint.write(os.path.join(models, name), path)
+        comparison.check("configs", os.path.join(models, name), path, path)
+
+
 def compare_goldens(comparison, goldens, folder):
-    for name in GOLDENS:
+    for name, modes in GOLDENS.items():
         model = os.path.join(goldens, "models", name)
         path = os.path.join(folder, name + ".safetensors")
         checkpoint.write(model, path)
-        comparison.check("weights", model, path, path)
+        for mode in modes:
+            comparison.check(mode, model, path, path)
         published = model + ".fp16.safetensors"
         if os.path.exists(published):
             comparison.check("weights", model, published, published)
@@ -101,6 +110,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         compare_all(comparison, model, folder)
         compare_parts(comparison, model, folder)
+        compare_configs(comparison, os.path.join(sys.argv[2], "models"), folder)
         if goldens:
             compare_goldens(comparison, goldens, folder)
     print(f"{comparison.count} comparisons, {comparison.failed} failed")

@@ -2,7 +2,8 @@
 /* Compares two models: each weight of the first must be in the second, equal or as near as the
  * second's element type allows; and both must paint alike.
  *
- *   compare-models weights A B    every weight of the folder A within half a step of B's element type
+ *   compare-models weights A B    every weight of the folder A within half a step of B's type
+ *   compare-models configs A B    what B's shapes tell, against the configurations of A
  *   compare-models run A B        the same pixels of a fill and a restyle, bit for bit
  *
  * A and B: folders or files. Exit status 0 when they agree, 2 without a device. */
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
+#include "family/family.h"
 #include "family/source.h"
 #include "pal.h"
 
@@ -168,6 +170,115 @@ compare_weights (const gchar *path_a, const gchar *path_b, GError **error)
   return n == 0 || bad > 0;
 }
 
+/* Prints the two values when they differ. */
+static gint
+differs (const gchar *what, gint64 a, gint64 b)
+{
+  if (a != b)
+    printf ("%s is %" G_GINT64_FORMAT " and should be %" G_GINT64_FORMAT "\n", what, b, a);
+
+  return a != b;
+}
+
+/* All that shapes tell: not the heads. */
+static gint
+compare_unet (const PalJson *json_a, const PalJson *json_b, GError **error)
+{
+  PalUnetConfig a, b;
+  gint bad = 0;
+
+  if (! pal_unet_config_read (json_a, &a, error) || ! pal_unet_config_read (json_b, &b, error))
+    return 1;
+
+  bad += differs ("levels", a.n_levels, b.n_levels);
+  for (guint i = 0; i < MIN (a.n_levels, b.n_levels); i++)
+    {
+      bad += differs ("channels", a.levels[i].channels, b.levels[i].channels);
+      bad += differs ("attention", a.levels[i].attention, b.levels[i].attention);
+      bad += differs ("up_attention", a.levels[i].up_attention, b.levels[i].up_attention);
+      bad += differs ("layers", a.levels[i].layers, b.levels[i].layers);
+      bad += differs ("transformer_layers", a.levels[i].transformer_layers,
+                      b.levels[i].transformer_layers);
+    }
+
+  return bad + differs ("in_channels", a.in_channels, b.in_channels) +
+         differs ("out_channels", a.out_channels, b.out_channels) +
+         differs ("cross_channels", a.cross_channels, b.cross_channels) +
+         differs ("norm_groups", a.norm_groups, b.norm_groups) +
+         differs ("mid_resnets", a.mid_resnets, b.mid_resnets) +
+         differs ("mid_attention", a.mid_attention, b.mid_attention);
+}
+
+static gint
+compare_vae (const PalJson *json_a, const PalJson *json_b, GError **error)
+{
+  PalVaeConfig a, b;
+  gint bad = 0;
+
+  if (! pal_vae_config_read (json_a, &a, error) || ! pal_vae_config_read (json_b, &b, error))
+    return 1;
+
+  for (guint i = 0; i < PAL_VAE_MAX_LEVELS; i++)
+    bad += differs ("codec's channels", a.channels[i], b.channels[i]);
+
+  return bad + differs ("codec", a.kind, b.kind) +
+         differs ("latent_channels", a.latent_channels, b.latent_channels) +
+         differs ("layers_per_block", a.layers_per_block, b.layers_per_block) +
+         differs ("codec's groups", a.norm_groups, b.norm_groups) +
+         differs ("codec's attention", a.mid_attention, b.mid_attention) +
+         differs ("quant_conv", a.quant_conv, b.quant_conv) +
+         differs ("post_quant_conv", a.post_quant_conv, b.post_quant_conv) +
+         differs ("scaling_factor", (gint64) (a.scaling_factor * 1e6f),
+                  (gint64) (b.scaling_factor * 1e6f));
+}
+
+static gint
+compare_clip (const PalJson *json_a, const PalJson *json_b, GError **error)
+{
+  PalClipConfig a, b;
+
+  if (! pal_clip_config_read (json_a, &a, error) || ! pal_clip_config_read (json_b, &b, error))
+    return 1;
+
+  return differs ("text width", a.width, b.width) + differs ("ff_width", a.ff_width, b.ff_width) +
+         differs ("vocab", a.vocab, b.vocab) + differs ("positions", a.positions, b.positions) +
+         differs ("text layers", a.layers, b.layers) + differs ("activation", a.act, b.act) +
+         differs ("end", a.eos_id, b.eos_id);
+}
+
+static gint
+compare_configs (const gchar *path_a, const gchar *path_b, GError **error)
+{
+  static const struct
+  {
+    const gchar *folder;
+    gint       (*compare) (const PalJson *a, const PalJson *b, GError **error);
+  } parts[] = {
+    { "unet", compare_unet },
+    { "vae", compare_vae },
+    { "text_encoder", compare_clip },
+    { "text_encoder_2", compare_clip },
+  };
+  g_autoptr (PalSource) a = pal_source_open (path_a, error);
+  g_autoptr (PalSource) b = a ? pal_source_open (path_b, error) : NULL;
+  gint bad = b ? 0 : 1;
+
+  for (gsize i = 0; b && i < G_N_ELEMENTS (parts) && ! *error; i++)
+    {
+      g_autofree gchar *folder = g_build_filename (path_a, parts[i].folder, NULL);
+      g_autoptr (PalJson) one = NULL, two = NULL;
+
+      if (! g_file_test (folder, G_FILE_TEST_IS_DIR))
+        continue;
+
+      one = pal_source_config (a, parts[i].folder, "config.json", error);
+      two = one ? pal_source_config (b, parts[i].folder, "config.json", error) : NULL;
+      bad += two ? parts[i].compare (one, two, error) : 1;
+    }
+
+  return bad > 0 || *error;
+}
+
 static PalImage *
 paint (PalDevice *device, const gchar *path, PalIntent intent, GError **error)
 {
@@ -216,8 +327,12 @@ main (int argc, char **argv)
   if (argc != 4)
     return 1;
 
-  status = g_str_equal (argv[1], "weights") ? compare_weights (argv[2], argv[3], &error)
-                                            : compare_runs (argv[2], argv[3], &error);
+  if (g_str_equal (argv[1], "weights"))
+    status = compare_weights (argv[2], argv[3], &error);
+  else if (g_str_equal (argv[1], "configs"))
+    status = compare_configs (argv[2], argv[3], &error);
+  else
+    status = compare_runs (argv[2], argv[3], &error);
   if (error)
     printf ("%s\n", error->message);
 

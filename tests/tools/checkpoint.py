@@ -31,7 +31,8 @@ RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_
 UNET = {"time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
         "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
         "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2"}
-VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
+VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v",
+                 "to_out.0": "proj_out"}
 OPEN_CLIP = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "self_attn.out_proj": "attn.out_proj",
              "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj"}
 
@@ -82,7 +83,8 @@ def unet_name(name, layers, attending):
 
 
 def vae_name(name, levels):
-    m = re.match(r"(encoder|decoder)\.(down|up)_blocks\.(\d+)\.(resnets|\w+samplers)\.(\d)\.(.*)", name)
+    m = re.match(r"(encoder|decoder)\.(down|up)_blocks\.(\d+)\.(resnets|\w+samplers)\.(\d)\.(.*)",
+                 name)
     if m:
         level = int(m[3]) if m[2] == "down" else levels - 1 - int(m[3])
         part = f"block.{m[5]}" if m[4] == "resnets" else m[4].removesuffix("rs")
@@ -130,11 +132,12 @@ def rename_open_clip(tensors, extra_layer):
             out[f"transformer.resblocks.{m[1]}.{replace(OPEN_CLIP, m[2])}"] = shape, values
         elif name == "text_projection.weight":
             rows, columns = shape
-            out["text_projection"] = [columns, rows], [values[r * columns + c] for c in range(columns)
-                                                       for r in range(rows)]
+            turned = [values[r * columns + c] for c in range(columns) for r in range(rows)]
+            out["text_projection"] = [columns, rows], turned
         else:
             name = name.replace("embeddings.position_embedding.weight", "positional_embedding")
-            out[name.replace("embeddings.", "").replace("final_layer_norm", "ln_final")] = shape, values
+            name = name.replace("embeddings.", "").replace("final_layer_norm", "ln_final")
+            out[name] = shape, values
     for (layer, kind), parts in found.items():
         shape = parts["q"][0]
         out[f"transformer.resblocks.{layer}.attn.in_proj_{kind}"] = \
