@@ -12,6 +12,7 @@ give the pixels of a run on the folder, or, for values in blocks, of a run on th
 that the blocks stand for.
 """
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,6 +85,24 @@ def compare_parts(comparison, model, folder):
     comparison.check("run", model, stem + ".gguf", "parts in files of their own")
 
 
+def compare_tiny_codec(comparison, models, folder):
+    """The tiny autoencoder in a file of its own, under both namings, in place of the file's."""
+    tiny = os.path.join(models, "taesd-tiny4")
+    reference = os.path.join(folder, "with-tiny")
+    shutil.copytree(os.path.join(models, "sd15-tiny"), reference)
+    shutil.rmtree(os.path.join(reference, "vae"))
+    shutil.copytree(tiny, os.path.join(reference, "vae"))
+    plain = checkpoint.read_folder(tiny)
+    for name, tensors in (("plain", plain), ("original", checkpoint.rename_tiny(plain))):
+        stem = os.path.join(folder, "tiny-" + name)
+        checkpoint.write(os.path.join(models, "sd15-tiny"), stem + ".safetensors", beside=True)
+        shutil.rmtree(os.path.join(stem, "vae"))
+        checkpoint.write_safetensors(stem + ".vae.safetensors",
+                                     checkpoint.encode_all(tensors, "F16"))
+        for mode in ("weights", "configs", "run"):
+            comparison.check(mode, reference, stem + ".safetensors", f"tiny codec, {name} names")
+
+
 def compare_configs(comparison, models, folder):
     for name in ("sd15-tiny", "sd15-inpaint9-tiny"):
         path = os.path.join(folder, name + "-alone.safetensors")
@@ -110,6 +129,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         compare_all(comparison, model, folder)
         compare_parts(comparison, model, folder)
+        compare_tiny_codec(comparison, os.path.join(sys.argv[2], "models"), folder)
         compare_configs(comparison, os.path.join(sys.argv[2], "models"), folder)
         if goldens:
             compare_goldens(comparison, goldens, folder)

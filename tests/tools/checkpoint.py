@@ -114,6 +114,14 @@ def rename_vae(tensors):
     return renamed
 
 
+def rename_tiny(tensors):
+    """As the tiny autoencoder's own lists number it: the decoder's begins with a clamp."""
+    def name(old):
+        m = re.match(r"(encoder|decoder)\.layers\.(\d+)\.(.*)", old)
+        return f"{m[1]}.{int(m[2]) + (m[1] == 'decoder')}.{m[3]}"
+    return {name(n): t for n, t in tensors.items()}
+
+
 def rename_clip(tensors):
     return {n if n.startswith(("text_model.", "text_projection")) else "text_model." + n: t
             for n, t in tensors.items()}
