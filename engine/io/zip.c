@@ -214,9 +214,14 @@ gboolean
 pal_zip_recognise (const guint8 *start,
                    gsize         size)
 {
-  PalCursor cursor = { start, start + size, FALSE };
+  PalCursor cursor;
 
-  return size > 8 && start[8] != '{' && pal_cursor_u32 (&cursor) == LOCAL_MARK;
+  if (size <= 8)
+    return FALSE;
+
+  cursor = (PalCursor) { start, start + size, FALSE };
+
+  return start[8] != '{' && pal_cursor_u32 (&cursor) == LOCAL_MARK;
 }
 
 GHashTable *

@@ -15,7 +15,7 @@ put (GByteArray *out,
      guint       n_bytes)
 {
   for (guint i = 0; i < n_bytes; i++)
-    g_byte_array_append (out, &(guint8) { (guint8) (number >> (8 * i)) }, 1);
+    g_byte_array_append (out, &(guint8) { i < 8 ? (guint8) (number >> (8 * i)) : 0 }, 1);
 }
 
 static void
