@@ -8,7 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* Element types of tensors, in memory and in files. */
+/* Element types of tensors, in memory and in files. Those from PAL_Q8_0 on store blocks of
+ * values with their scales, and no single element has a place of its own. */
 typedef enum
 {
   PAL_F32,
@@ -21,6 +22,16 @@ typedef enum
   PAL_I8,
   PAL_U8,
   PAL_BOOL,
+  PAL_F8_E4M3,
+  PAL_F8_E5M2,
+  PAL_Q8_0,
+  PAL_Q4_0,
+  PAL_Q4_1,
+  PAL_Q5_0,
+  PAL_Q5_1,
+  PAL_Q4_K,
+  PAL_Q5_K,
+  PAL_Q6_K,
   PAL_N_DTYPES
 } PalDType;
 

@@ -50,15 +50,27 @@ void                 pal_device_unref (PalDevice   *device);
 
 typedef struct _PalKnownWords PalKnownWords;
 
+/* One network of a model, and where it lies. */
+typedef struct
+{
+  const gchar *name;          /* "unet", as the diffusers layout calls it */
+  gchar       *path;          /* of the file or index */
+  gchar       *precision;
+  guint64      parameters;
+  guint64      stored_bytes, memory_bytes;   /* in the file, on the device */
+} PalPartInfo;
+
 typedef struct
 {
   gchar   *path;
-  gchar   *title;             /* folder name */
+  gchar   *title;             /* folder name, or the file's without its ending */
   gchar   *family;            /* "sd1" */
   gchar   *family_title;      /* "Stable Diffusion 1.x" */
   gchar   *precision;         /* of the denoiser's weights: "F16" */
   guint64  parameters;        /* of all parts */
-  guint64  weight_bytes;
+  guint64  weight_bytes;      /* as stored */
+  guint64  memory_bytes;      /* of all weights on the device */
+  GPtrArray *parts;           /* element type PalPartInfo */
   gboolean inpainting;        /* the denoiser takes a mask and a masked image */
   gboolean source_restyle;    /* restyles by looking at the source instead of by partial noise */
   gboolean instructed;        /* the prompt says what to change: "make it winter" */
@@ -80,8 +92,9 @@ typedef struct
   PalKnownWords *words;       /* the same and other words for them, for reading prompts */
 } PalModelInfo;
 
-/* Opens a model folder in the diffusers layout. Nothing is copied: the weights
- * stay mapped from their files. Errors name the missing or wrong part. */
+/* Opens a model folder in the diffusers layout, or a checkpoint file (safetensors, GGUF,
+ * PyTorch's) with what lies beside it. Nothing is copied: the weights stay mapped from their
+ * files. Errors name the missing or wrong part. */
 PalModel           *pal_model_open  (PalDevice    *device,
                                      const gchar  *path,
                                      GError      **error);
@@ -94,8 +107,12 @@ PalModelInfo       *pal_model_inspect   (const gchar  *path,
                                          GError      **error);
 void                pal_model_info_free (PalModelInfo *info);
 
+/* Whether a path is one that pal_model_open () takes: a folder, or a file named as
+ * checkpoints are. */
+gboolean            pal_model_is_path   (const gchar  *path);
+
 /* Folders below the given ones (and they themselves) that hold a
- * model_index.json; element type gchar*. */
+ * model_index.json, and checkpoint files in them; element type gchar*. */
 GPtrArray          *pal_model_find (const gchar *const *folders);
 
 /* A file of changes to a model's weights: LoRA, LoCon, LoHa, LoKr, DoRA. */

@@ -424,7 +424,8 @@ pal_settings_pane_take (GtkWidget *scroll, const PalResult *result)
                   "negative-prompt", recipe->negative_prompt ? recipe->negative_prompt : "",
                   "steps", recipe->steps, "guidance", recipe->guidance, "eta", recipe->eta,
                   "schedule", recipe->schedule ? recipe->schedule : "automatic",
-                  "s-noise", recipe->s_noise, "clip-skip", recipe->clip_skip, "match-colors", ! recipe->keep_colours,
+                  "s-noise", recipe->s_noise, "clip-skip", recipe->clip_skip,
+                  "match-colors", ! recipe->keep_colours,
                   "sampler", recipe->sampler ? recipe->sampler : "default",
                   "random", recipe->random == PAL_RANDOM_PHILOX ? "philox" : "torch", NULL);
   if (recipe && recipe->intent != PAL_GENERATE)

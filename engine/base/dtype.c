@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Element types and shapes: sizes, names, text, conversion to float. */
 
+#include <math.h>
 #include <string.h>
 
+#include "base/blocks.h"
 #include "base/dtype.h"
 
 static const struct
 {
-  const gchar *name;
-  gsize        size;
+  const gchar    *name;
+  gsize           size;         /* bytes of a block */
+  gsize           values;       /* of a block; 0 = 1 */
+  PalBlockDecoder decode;       /* NULL for plain elements */
 } dtypes[PAL_N_DTYPES] = {
   [PAL_F32]  = { "F32",  4 },
   [PAL_F16]  = { "F16",  2 },
@@ -20,14 +24,42 @@ static const struct
   [PAL_I8]   = { "I8",   1 },
   [PAL_U8]   = { "U8",   1 },
   [PAL_BOOL] = { "BOOL", 1 },
+  [PAL_F8_E4M3] = { "F8_E4M3", 1 },
+  [PAL_F8_E5M2] = { "F8_E5M2", 1 },
+  [PAL_Q8_0] = { "Q8_0", 34, 32, pal_block_q8_0 },
+  [PAL_Q4_0] = { "Q4_0", 18, 32, pal_block_q4_0 },
+  [PAL_Q4_1] = { "Q4_1", 20, 32, pal_block_q4_1 },
+  [PAL_Q5_0] = { "Q5_0", 22, 32, pal_block_q5_0 },
+  [PAL_Q5_1] = { "Q5_1", 24, 32, pal_block_q5_1 },
+  [PAL_Q4_K] = { "Q4_K", 144, 256, pal_block_q4_k },
+  [PAL_Q5_K] = { "Q5_K", 176, 256, pal_block_q5_k },
+  [PAL_Q6_K] = { "Q6_K", 210, 256, pal_block_q6_k },
 };
 
 gsize
 pal_dtype_size (PalDType dtype)
 {
-  g_assert (dtype < PAL_N_DTYPES);
+  g_assert (dtype < PAL_N_DTYPES && ! dtypes[dtype].decode);
 
   return dtypes[dtype].size;
+}
+
+gsize
+pal_dtype_block (PalDType dtype)
+{
+  g_assert (dtype < PAL_N_DTYPES);
+
+  return MAX (dtypes[dtype].values, 1);
+}
+
+gboolean
+pal_dtype_bytes (PalDType dtype,
+                 gsize    n,
+                 gsize   *n_bytes)
+{
+  const gsize block = pal_dtype_block (dtype);
+
+  return n % block == 0 && g_size_checked_mul (n_bytes, n / block, dtypes[dtype].size);
 }
 
 const gchar *
@@ -49,7 +81,7 @@ pal_dtype_from_name (const gchar *name,
                      PalDType    *dtype)
 {
   for (guint i = 0; i < PAL_N_DTYPES; i++)
-    if (g_str_equal (dtypes[i].name, name))
+    if (! dtypes[i].decode && g_str_equal (dtypes[i].name, name))
       {
         *dtype = (PalDType) i;
         return TRUE;
@@ -200,6 +232,30 @@ pal_bf16_to_float (guint16 x)
   return float_of_bits ((guint32) x << 16);
 }
 
+/* Eight bits: a sign, e bits of exponent, and what is left of mantissa. */
+static gfloat
+float8 (guint8   x,
+        guint    e,
+        gboolean has_infinity)
+{
+  const guint   m        = 7 - e;
+  const gint    bias     = (1 << (e - 1)) - 1;
+  const guint32 exponent = (guint32) (x & 0x7f) >> m;
+  const guint32 mantissa = x & ((1u << m) - 1);
+  const guint32 sign     = (guint32) (x & 0x80) << 24;
+  const guint32 top      = (1u << e) - 1;
+  guint32       bits;
+
+  if (has_infinity ? exponent == top : (x & 0x7f) == 0x7f)
+    bits = 0x7f800000 | ((has_infinity ? mantissa : 1) << (23 - m));
+  else if (exponent != 0)
+    bits = ((exponent + 127 - (guint32) bias) << 23) | (mantissa << (23 - m));
+  else
+    bits = float_bits (ldexpf ((gfloat) mantissa, 1 - bias - (gint) m));
+
+  return float_of_bits (sign | bits);
+}
+
 /* Data of a mapped file need not be aligned to its type, hence memcpy (). */
 #define CONVERT(type, expression)                                               \
   for (gsize i = 0; i < n; i++)                                                 \
@@ -210,6 +266,19 @@ pal_bf16_to_float (guint16 x)
       out[i] = (expression);                                                    \
     }                                                                           \
   break
+
+static void
+blocks_to_float (PalDType      dtype,
+                 gconstpointer data,
+                 gfloat       *out,
+                 gsize         n)
+{
+  const gsize   values = dtypes[dtype].values;
+  const guint8 *block  = data;
+
+  for (gsize i = 0; i + values <= n; i += values, block += dtypes[dtype].size)
+    dtypes[dtype].decode (block, out + i);
+}
 
 void
 pal_to_float (PalDType      dtype,
@@ -240,6 +309,20 @@ pal_to_float (PalDType      dtype,
       CONVERT (guint8, (gfloat) value);
     case PAL_BOOL:
       CONVERT (guint8, value ? 1.0f : 0.0f);
+    case PAL_F8_E4M3:
+      CONVERT (guint8, float8 (value, 4, FALSE));
+    case PAL_F8_E5M2:
+      CONVERT (guint8, float8 (value, 5, TRUE));
+    case PAL_Q8_0:
+    case PAL_Q4_0:
+    case PAL_Q4_1:
+    case PAL_Q5_0:
+    case PAL_Q5_1:
+    case PAL_Q4_K:
+    case PAL_Q5_K:
+    case PAL_Q6_K:
+      blocks_to_float (dtype, data, out, n);
+      break;
     case PAL_N_DTYPES:
     default:
       g_assert_not_reached ();

@@ -74,6 +74,28 @@ cli_json_device (JsonBuilder         *json,
   cli_json_int (json, "local_bytes", (gint64) info->local_bytes);
 }
 
+static void
+print_parts (JsonBuilder *json,
+             GPtrArray   *parts)
+{
+  json_builder_set_member_name (json, "parts");
+  json_builder_begin_array (json);
+  for (guint i = 0; i < parts->len; i++)
+    {
+      const PalPartInfo *part = g_ptr_array_index (parts, i);
+
+      json_builder_begin_object (json);
+      cli_json_string (json, "name", part->name);
+      cli_json_string (json, "path", part->path);
+      cli_json_string (json, "precision", part->precision);
+      cli_json_int (json, "parameters", (gint64) part->parameters);
+      cli_json_int (json, "stored_bytes", (gint64) part->stored_bytes);
+      cli_json_int (json, "memory_bytes", (gint64) part->memory_bytes);
+      json_builder_end_object (json);
+    }
+  json_builder_end_array (json);
+}
+
 void
 cli_json_model (JsonBuilder        *json,
                 const PalModelInfo *info)
@@ -85,6 +107,8 @@ cli_json_model (JsonBuilder        *json,
   cli_json_string (json, "precision", info->precision);
   cli_json_int (json, "parameters", (gint64) info->parameters);
   cli_json_int (json, "weight_bytes", (gint64) info->weight_bytes);
+  cli_json_int (json, "memory_bytes", (gint64) info->memory_bytes);
+  print_parts (json, info->parts);
   cli_json_bool (json, "inpainting", info->inpainting);
   cli_json_int (json, "trained_px", info->trained_px);
   cli_json_int (json, "trained_min_px", info->trained_min_px);

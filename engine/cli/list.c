@@ -75,18 +75,34 @@ print_line (const gchar *label,
     g_print ("  %s: %s\n", label, value);
 }
 
+/* "vae: F16, 83.7 M parameters, 159.6 MiB, x.safetensors" */
+static void
+print_part (const PalPartInfo *part)
+{
+  g_autofree gchar *stored = size_text (part->stored_bytes);
+  g_autofree gchar *file   = g_path_get_basename (part->path);
+
+  /* TRANSLATORS: part of a model, number format, millions, size, file. */
+  g_print (_("  %s: %s, %.1f M parameters, %s, %s\n"), part->name, part->precision,
+           (gdouble) part->parameters / 1e6, stored, file);
+}
+
 static void
 print_model (const PalModelInfo *info)
 {
   g_autofree gchar *weights = size_text (info->weight_bytes);
+  g_autofree gchar *memory  = size_text (info->memory_bytes);
   g_autofree gchar *sizes   = g_strdup_printf ("%d–%d px", info->trained_min_px,
                                                info->trained_max_px);
 
   g_print ("%s\n", info->title);
-  print_line (_("Folder"), info->path);
+  print_line (_("Path"), info->path);
   print_line (_("Family"), info->family_title);
   print_line (_("Weights"), weights);
+  print_line (_("Memory for the weights"), memory);
   print_line (_("Precision"), info->precision);
+  for (guint i = 0; i < info->parts->len; i++)
+    print_part (g_ptr_array_index (info->parts, i));
   print_line (_("Works at"), sizes);
   print_line (_("Sampler"), info->sampler);
   if (info->inpainting)
@@ -233,17 +249,17 @@ cli_info (const gchar  *name,
   };
 
   if (! cli_options_simple (N_("FILE.png|MODEL"),
-                            _("Tells what a PNG or a model folder holds; of a PNG that this"
+                            _("Tells what a PNG or a model holds; of a PNG that this"
                               " program made, its recipe too."),
                             more, arguments, &json, &path, error))
     return FALSE;
 
-  if (g_file_test (path, G_FILE_TEST_IS_DIR))
+  if (pal_model_is_path (path))
     return tell_model (path, prompt, json, error);
   else if (prompt)
     {
       g_set_error (error, CLI_ERROR, CLI_EXIT_USAGE,
-                   _("--prompt is for a model folder, and %s is none"), path);
+                   _("--prompt is for a model, and %s is none"), path);
       return FALSE;
     }
   else

@@ -70,8 +70,8 @@ cli_models_resolve (const gchar *text,
 {
   g_autoptr (GPtrArray) list = NULL;
 
-  /* A folder, even one that turns out not to be a model: its error says what it lacks. */
-  if (text && g_file_test (text, G_FILE_TEST_IS_DIR))
+  /* A path, even one that turns out not to be a model: its error says what it lacks. */
+  if (text && g_file_test (text, G_FILE_TEST_EXISTS))
     return g_strdup (text);
 
   list = cli_models_list ();
@@ -86,7 +86,7 @@ cli_models_resolve (const gchar *text,
 
   if (text)
     g_set_error (error, CLI_ERROR, CLI_EXIT_MODEL,
-                 _("there is no model folder \"%s\" and no model of that name;"
+                 _("there is no model folder or file \"%s\" and no model of that name;"
                    " \"palimpsest models\" lists those found"), text);
   else
     g_set_error (error, CLI_ERROR, CLI_EXIT_MODEL,

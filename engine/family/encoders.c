@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The text encoders of a model folder: which there are, their files, and whether they fit
+/* The text encoders of a model: which there are, their files, and whether they fit
  * the denoiser.
  *
  * Easy to get wrong: a model may have the second encoder alone (the refiner of Stable
@@ -30,11 +30,22 @@ check_file (const PalParts *parts, const gchar *folder, const gchar *name, const
   return FALSE;
 }
 
+/* Of a folder; what a checkpoint file lacks has other sources. */
 static gboolean
-read_config (const PalParts *parts, PalTextEncoder *encoder, GError **error)
+check_files (const PalParts *parts, const PalTextEncoder *encoder, GError **error)
 {
-  g_autofree gchar *path = g_build_filename (parts->path, encoder->folder, "config.json", NULL);
-  g_autoptr (PalJson) json = pal_json_load (path, error);
+  const gchar *tokenizer = encoder->tokenizer_folder;
+
+  return check_file (parts, encoder->folder, "config.json", "the text encoder's configuration",
+                     error) &&
+         check_file (parts, tokenizer, "vocab.json", "the tokenizer's vocabulary", error) &&
+         check_file (parts, tokenizer, "merges.txt", "the tokenizer's list of merges", error);
+}
+
+static gboolean
+read_config (const PalSource *source, PalTextEncoder *encoder, GError **error)
+{
+  g_autoptr (PalJson) json = pal_source_config (source, encoder->folder, "config.json", error);
 
   return json && pal_clip_config_read (json, &encoder->clip, error);
 }
@@ -50,7 +61,7 @@ is_named (const PalParts *parts, const gchar *part)
 }
 
 gboolean
-pal_encoders_find (PalParts *parts, GError **error)
+pal_encoders_find (PalParts *parts, const PalSource *source, GError **error)
 {
   for (guint i = 0; i < PAL_MAX_ENCODERS; i++)
     if (is_named (parts, known[i].folder))
@@ -66,13 +77,9 @@ pal_encoders_find (PalParts *parts, GError **error)
   for (guint i = 0; i < parts->n_encoders; i++)
     {
       PalTextEncoder *encoder = &parts->encoders[i];
-      const gchar *tokenizer = encoder->tokenizer_folder;
 
-      if (! check_file (parts, encoder->folder, "config.json",
-                        "the text encoder's configuration", error) ||
-          ! check_file (parts, tokenizer, "vocab.json", "the tokenizer's vocabulary", error) ||
-          ! check_file (parts, tokenizer, "merges.txt", "the tokenizer's list of merges", error) ||
-          ! read_config (parts, encoder, error))
+      if ((! pal_source_is_file (source) && ! check_files (parts, encoder, error)) ||
+          ! read_config (source, encoder, error))
         return FALSE;
     }
 
@@ -80,14 +87,13 @@ pal_encoders_find (PalParts *parts, GError **error)
 }
 
 gboolean
-pal_encoders_open_tokenizers (PalParts *parts, GError **error)
+pal_encoders_open_tokenizers (PalParts *parts, const PalSource *source, GError **error)
 {
   for (guint i = 0; i < parts->n_encoders; i++)
     {
       PalTextEncoder *encoder = &parts->encoders[i];
-      g_autofree gchar *folder = g_build_filename (parts->path, encoder->tokenizer_folder, NULL);
 
-      encoder->tokenizer = pal_clip_tokenizer_open (folder, error);
+      encoder->tokenizer = pal_source_tokenizer (source, encoder->tokenizer_folder, error);
       if (! encoder->tokenizer)
         return FALSE;
     }

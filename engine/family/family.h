@@ -6,6 +6,7 @@
 #define PAL_FAMILY_FAMILY_H
 
 #include "family/model.h"
+#include "family/source.h"
 #include "io/weights.h"
 
 /* The networks of a model; each has its folder, configuration and weights. */
@@ -56,8 +57,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalParts, pal_parts_free)
 
 /* encoders.c: which encoders the index names, with their configurations; their tokenizers;
  * whether they fit the denoiser, when all weights are open. */
-gboolean  pal_encoders_find            (PalParts *parts, GError **error);
-gboolean  pal_encoders_open_tokenizers (PalParts *parts, GError **error);
+gboolean  pal_encoders_find            (PalParts *parts, const PalSource *source, GError **error);
+gboolean  pal_encoders_open_tokenizers (PalParts *parts, const PalSource *source, GError **error);
 gboolean  pal_encoders_check           (PalParts *parts, GError **error);
 void      pal_encoders_clear           (PalParts *parts);
 

@@ -3,8 +3,11 @@
 
 #include "family/family.h"
 
+#include <string.h>
+
 #include "base/dtype.h"
 #include "family/script.h"
+#include "family/source.h"
 #include "text/known-words.h"
 
 /* Of models that edit by instruction, as arXiv 2211.09800 has it. */
@@ -13,6 +16,90 @@
 /* Folders deeper than this are not searched: a cache of downloaded models keeps its
  * folders three levels down. */
 #define MAX_DEPTH 5
+
+static void
+part_info_free (gpointer data)
+{
+  PalPartInfo *part = data;
+
+  g_free (part->path);
+  g_free (part->precision);
+  g_free (part);
+}
+
+/* As engine/run packs it: vectors as F32; matrices as stored, but those in blocks, in 8-bit
+ * floats or in F64 as halves or floats. */
+static guint64
+memory_of (const PalWeightView *view)
+{
+  gsize n = 0;
+
+  pal_shape_count (view->shape, &n);
+  if (view->shape.n < 2 || view->dtype == PAL_F64)
+    return 4 * (guint64) n;
+  if (view->scale)
+    return n + 4 * (guint64) view->shape.d[0];
+
+  return (guint64) n * (pal_dtype_is_float (view->dtype) ? pal_dtype_size (view->dtype) : 2);
+}
+
+/* The folder that a part has in the diffusers layout. */
+static const gchar *
+part_name (const PalParts *parts, PalPart part)
+{
+  if (part >= PAL_PART_TEXT)
+    return parts->encoders[part - PAL_PART_TEXT].folder;
+
+  return part == PAL_PART_CODEC ? "vae" : "unet";
+}
+
+static PalPartInfo *
+part_info_new (const gchar *name, PalWeights *weights)
+{
+  PalPartInfo *part = g_new0 (PalPartInfo, 1);
+
+  part->name = name;
+  part->path = g_strdup (pal_weights_label (weights));
+  part->precision = g_strdup (pal_dtype_name (pal_weights_precision (weights)));
+  part->parameters = pal_weights_parameters (weights);
+  part->stored_bytes = pal_weights_bytes (weights);
+  for (gsize i = 0; i < pal_weights_count (weights); i++)
+    part->memory_bytes += memory_of (pal_weights_at (weights, i));
+
+  return part;
+}
+
+/* Lists the parts, and sums them up. */
+static void
+add_parts (const PalParts *parts, PalModelInfo *info)
+{
+  info->parts = g_ptr_array_new_with_free_func (part_info_free);
+
+  for (guint i = 0; i < PAL_N_PARTS; i++)
+    if (parts->weights[i])
+      {
+        PalPartInfo *part = part_info_new (part_name (parts, (PalPart) i),
+                                           parts->weights[i]);
+
+        info->parameters += part->parameters;
+        info->weight_bytes += part->stored_bytes;
+        info->memory_bytes += part->memory_bytes;
+        g_ptr_array_add (info->parts, part);
+      }
+}
+
+/* A file's name without its ending. */
+static gchar *
+title_of (const gchar *path)
+{
+  gchar *title = g_path_get_basename (path);
+  gchar *dot = pal_tensor_file_named (path) ? strrchr (title, '.') : NULL;
+
+  if (dot && dot > title)
+    *dot = '\0';
+
+  return title;
+}
 
 static void
 set_defaults (const PalParts *parts, PalModelInfo *info)
@@ -63,7 +150,7 @@ pal_info_new (const PalParts *parts, GError **error)
   PalDType precision;
 
   info->path = g_strdup (parts->path);
-  info->title = g_path_get_basename (parts->path);
+  info->title = title_of (parts->path);
   info->family = g_strdup (family->id);
   info->family_title = g_strdup (family->title);
   info->prompt_rules = pal_prompt_rules (family->id);
@@ -75,11 +162,7 @@ pal_info_new (const PalParts *parts, GError **error)
                                                  : family->trained_px;
   set_defaults (parts, info);
 
-  for (guint i = 0; i < PAL_N_PARTS && parts->weights[i]; i++)
-    {
-      info->parameters += pal_weights_parameters (parts->weights[i]);
-      info->weight_bytes += pal_weights_bytes (parts->weights[i]);
-    }
+  add_parts (parts, info);
 
   if (parts->extra &&
       (! pal_info_read (parts->extra, info, error) ||
@@ -112,10 +195,26 @@ pal_model_info_free (PalModelInfo *info)
   g_free (info->family_title);
   g_free (info->precision);
   g_free (info->sampler);
+  g_clear_pointer (&info->parts, g_ptr_array_unref);
   g_strfreev (info->vocabulary);
   g_strfreev (info->styles);
   pal_known_words_free (info->words);
   g_free (info);
+}
+
+gboolean
+pal_model_is_path (const gchar *path)
+{
+  return g_file_test (path, G_FILE_TEST_IS_DIR) || pal_tensor_file_named (path);
+}
+
+static void
+add_found (GPtrArray *found, const gchar *path)
+{
+  g_autofree gchar *canonical = g_canonicalize_filename (path, NULL);
+
+  if (! g_ptr_array_find_with_equal_func (found, canonical, g_str_equal, NULL))
+    g_ptr_array_add (found, g_steal_pointer (&canonical));
 }
 
 static void
@@ -128,10 +227,7 @@ find_below (const gchar *folder, gint depth, GPtrArray *found)
 
   if (g_file_test (index, G_FILE_TEST_IS_REGULAR))
     {
-      g_autofree gchar *path = g_canonicalize_filename (folder, NULL);
-
-      if (! g_ptr_array_find_with_equal_func (found, path, g_str_equal, NULL))
-        g_ptr_array_add (found, g_steal_pointer (&path));
+      add_found (found, folder);
       return;
     }
 
@@ -144,6 +240,8 @@ find_below (const gchar *folder, gint depth, GPtrArray *found)
   for (guint i = 0; i < names->len; i++)
     if (g_file_test (names->pdata[i], G_FILE_TEST_IS_DIR))
       find_below (names->pdata[i], depth - 1, found);
+    else if (pal_source_is_model (names->pdata[i]))
+      add_found (found, names->pdata[i]);
 }
 
 GPtrArray *

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A model folder in the diffusers layout: opens every part and checks that they fit
+/* A model folder or file: opens every part and checks that they fit
  * each other. Each missing or wrong part has a message of its own. */
 
 #include "family/family.h"
+
+#include "family/source.h"
 
 /* What must lie in the folder, besides the weights. */
 static const struct
@@ -24,33 +26,28 @@ static const struct
   [PAL_PART_TEXT_2] = { NULL, "model", "the second text encoder's weights" },
 };
 
-static const gchar *const checkpoint_suffixes[] = { ".safetensors", ".ckpt", ".pt", ".pth",
-                                                    ".bin", ".gguf" };
-
-/* The path must be a folder with a model_index.json. */
+/* The path must be a file of tensors or a folder with a model_index.json. */
 static gboolean
-check_folder (const gchar *path, const gchar *index, GError **error)
+check_path (const gchar *path, GError **error)
 {
+  g_autofree gchar *index = g_build_filename (path, "model_index.json", NULL);
+
   if (! g_file_test (path, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_IO,
-                   "%s does not exist; choose a model folder that holds model_index.json", path);
+                   "%s does not exist; choose a checkpoint file or a model folder that holds "
+                   "model_index.json", path);
       return FALSE;
     }
 
-  for (gsize i = 0; i < G_N_ELEMENTS (checkpoint_suffixes); i++)
-    if (g_str_has_suffix (path, checkpoint_suffixes[i]) && ! g_file_test (path, G_FILE_TEST_IS_DIR))
-      {
-        g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                     "%s is a checkpoint in a single file, which is not supported yet; choose the "
-                     "same model as a folder in the diffusers layout, with model_index.json", path);
-        return FALSE;
-      }
-
   if (! g_file_test (path, G_FILE_TEST_IS_DIR))
     {
+      if (pal_tensor_file_named (path))
+        return TRUE;
+
       g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s is not a folder; choose a model folder that holds model_index.json", path);
+                   "%s is neither a folder nor a checkpoint (.safetensors, .gguf, .ckpt, .pt); "
+                   "choose one of these or a model folder that holds model_index.json", path);
       return FALSE;
     }
 
@@ -107,21 +104,13 @@ check_files (const gchar *path, GError **error)
   return TRUE;
 }
 
-static PalJson *
-load_config (const gchar *path, const gchar *folder, const gchar *file, GError **error)
-{
-  g_autofree gchar *name = g_build_filename (path, folder, file, NULL);
-
-  return pal_json_load (name, error);
-}
-
 static gboolean
-read_configs (PalParts *parts, GError **error)
+read_configs (PalParts *parts, const PalSource *source, GError **error)
 {
-  g_autoptr (PalJson) unet = load_config (parts->path, "unet", "config.json", error);
-  g_autoptr (PalJson) vae = unet ? load_config (parts->path, "vae", "config.json", error) : NULL;
+  g_autoptr (PalJson) unet = pal_source_config (source, "unet", "config.json", error);
+  g_autoptr (PalJson) vae = unet ? pal_source_config (source, "vae", "config.json", error) : NULL;
   g_autoptr (PalJson) schedule =
-    vae ? load_config (parts->path, "scheduler", "scheduler_config.json", error) : NULL;
+    vae ? pal_source_config (source, "scheduler", "scheduler_config.json", error) : NULL;
 
   return schedule &&
          pal_unet_config_read (unet, &parts->unet, error) &&
@@ -142,16 +131,15 @@ explain (GError *weights_error, const gchar *what, GError **error)
 }
 
 static gboolean
-open_weights (PalParts *parts, GError **error)
+open_weights (PalParts *parts, const PalSource *source, GError **error)
 {
   for (guint i = 0; i < PAL_PART_TEXT + parts->n_encoders; i++)
     {
       const gchar *name = i < PAL_PART_TEXT ? part_files[i].folder
                                             : parts->encoders[i - PAL_PART_TEXT].folder;
-      g_autofree gchar *folder = g_build_filename (parts->path, name, NULL);
       GError *local = NULL;
 
-      parts->weights[i] = pal_weights_open_folder (folder, part_files[i].stem, &local);
+      parts->weights[i] = pal_source_weights (source, name, part_files[i].stem, &local);
       if (! parts->weights[i])
         {
           explain (local, part_files[i].what, error);
@@ -159,7 +147,7 @@ open_weights (PalParts *parts, GError **error)
         }
     }
 
-  return pal_encoders_open_tokenizers (parts, error);
+  return pal_encoders_open_tokenizers (parts, source, error);
 }
 
 /* What the denoiser takes is read from its first convolution; the configuration of
@@ -224,23 +212,24 @@ PalParts *
 pal_parts_open (const gchar *path, GError **error)
 {
   g_autoptr (PalParts) parts = g_new0 (PalParts, 1);
-  g_autofree gchar *index = g_build_filename (path, "model_index.json", NULL);
+  g_autoptr (PalSource) source = NULL;
 
   parts->path = g_canonicalize_filename (path, NULL);
 
-  if (! check_folder (path, index, error))
+  source = check_path (path, error) ? pal_source_open (path, error) : NULL;
+  if (! source)
     return NULL;
 
-  parts->index = pal_json_load (index, error);
+  parts->index = pal_source_index (source, error);
   if (! parts->index || ! check_class (parts->index, error))
     return NULL;
 
   if (! pal_json_child (parts->index, "palimpsest", &parts->extra, error) ||
       (parts->extra && ! pal_traits_read (parts->extra, &parts->traits, error)) ||
-      ! check_files (path, error) ||
-      ! read_configs (parts, error) ||
-      ! pal_encoders_find (parts, error) ||
-      ! open_weights (parts, error) ||
+      (! pal_source_is_file (source) && ! check_files (path, error)) ||
+      ! read_configs (parts, source, error) ||
+      ! pal_encoders_find (parts, source, error) ||
+      ! open_weights (parts, source, error) ||
       ! check_denoiser (parts, error) ||
       ! pal_encoders_check (parts, error) ||
       ! open_exemplars (parts, error))

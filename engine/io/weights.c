@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The tensors of one part of a model, over one or several mapped files. */
 
+#include <string.h>
+
 #include <gio/gio.h>
 
 #include "base/dtype.h"
@@ -13,7 +15,7 @@ struct _PalWeights
 {
   gatomicrefcount refs;
   gchar          *label;
-  GPtrArray      *files;        /* of PalSafetensors */
+  GPtrArray      *files;        /* of PalTensorFile */
   GPtrArray      *views;        /* of PalWeightView; their data belong to the files */
   GHashTable     *by_name;      /* gchar* → PalWeightView */
 };
@@ -35,7 +37,7 @@ weights_new (const gchar *label)
 
   g_atomic_ref_count_init (&weights->refs);
   weights->label   = g_strdup (label);
-  weights->files   = g_ptr_array_new_with_free_func ((GDestroyNotify) pal_safetensors_free);
+  weights->files   = g_ptr_array_new_with_free_func ((GDestroyNotify) pal_tensor_file_unref);
   weights->views   = g_ptr_array_new_with_free_func (view_free);
   weights->by_name = g_hash_table_new (g_str_hash, g_str_equal);
 
@@ -43,37 +45,115 @@ weights_new (const gchar *label)
 }
 
 static gboolean
+add_view (PalWeights    *weights,
+          PalTensorFile *file,
+          PalWeightView  view,
+          GError       **error)
+{
+  PalWeightView *copy = g_memdup2 (&view, sizeof view);
+
+  g_ptr_array_add (weights->views, copy);
+  if (g_hash_table_insert (weights->by_name, copy->name, copy))
+    return TRUE;
+
+  g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
+               "%s: the tensor %s is already in another file of this part",
+               pal_tensor_file_path (file), copy->name);
+  return FALSE;
+}
+
+static PalWeightView
+view_of (const PalTensorEntry *entry)
+{
+  return (PalWeightView) { .dtype = entry->dtype, .shape = entry->shape, .data = entry->data,
+                           .n_bytes = entry->n_bytes };
+}
+
+static gboolean
 add_file (PalWeights  *weights,
           const gchar *path,
           GError     **error)
 {
-  PalSafetensors *file = pal_safetensors_open (path, error);
+  PalTensorFile *file = pal_tensor_file_open (path, error);
 
   if (! file)
     return FALSE;
 
   g_ptr_array_add (weights->files, file);
 
-  for (gsize i = 0; i < pal_safetensors_count (file); i++)
+  for (gsize i = 0; i < pal_tensor_file_count (file); i++)
     {
-      const PalTensorEntry *entry = pal_safetensors_entry (file, i);
-      PalWeightView        *view  = g_new (PalWeightView, 1);
+      const PalTensorEntry *entry = pal_tensor_file_entry (file, i);
+      PalWeightView         view  = view_of (entry);
 
-      *view = (PalWeightView) { .name = g_strdup (entry->name), .dtype = entry->dtype,
-                                .shape = entry->shape, .data = entry->data,
-                                .n_bytes = entry->n_bytes };
-      g_ptr_array_add (weights->views, view);
-
-      if (! g_hash_table_insert (weights->by_name, view->name, view))
-        {
-          g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                       "%s: the tensor %s is already in another file of this part",
-                       path, view->name);
-          return FALSE;
-        }
+      view.name = g_strdup (entry->name);
+      if (! add_view (weights, file, view, error))
+        return FALSE;
     }
 
   return TRUE;
+}
+
+/* "X{q,k,v}Y" is three tensors, "XqY" first, of a third of the rows each. */
+static gboolean
+add_thirds (PalWeights           *weights,
+            PalTensorFile        *file,
+            const gchar          *name,
+            const PalTensorEntry *entry,
+            GError              **error)
+{
+  const gchar  *open  = strchr (name, '{'), *close = strchr (name, '}');
+  PalWeightView view  = view_of (entry);
+
+  view.shape.d[0] /= 3;
+  view.n_bytes    /= 3;
+
+  if (view.shape.n == 0 || entry->shape.d[0] % 3 != 0 || entry->n_bytes % 3 != 0)
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_SHAPE,
+                   "%s: the tensor %s does not have three equal parts",
+                   pal_tensor_file_path (file), entry->name);
+      return FALSE;
+    }
+
+  for (const gchar *letter = open + 1; letter < close; letter += 2)
+    {
+      view.name = g_strdup_printf ("%.*s%c%s", (gint) (open - name), name, *letter, close + 1);
+      if (! add_view (weights, file, view, error))
+        return FALSE;
+      view.data = (const guint8 *) view.data + view.n_bytes;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+add_renamed (PalWeights           *weights,
+             PalTensorFile        *file,
+             const gchar          *name,
+             const PalTensorEntry *entry,
+             GError              **error)
+{
+  PalWeightView view = view_of (entry);
+
+  if (strchr (name, '{'))
+    return add_thirds (weights, file, name, entry, error);
+
+  if (g_str_has_suffix (name, ".scale_weight"))
+    {
+      g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
+                   "%s: the tensor %s is a scale of 8-bit floats, which is not supported; get the "
+                   "model in F16, or in F8 without scales",
+                   pal_tensor_file_path (file), entry->name);
+      return FALSE;
+    }
+
+  view.transposed = g_str_has_suffix (name, "'") && view.shape.n == 2;
+  view.name       = g_strndup (name, strlen (name) - (view.transposed ? 1 : 0));
+  if (view.transposed)
+    view.shape = PAL_SHAPE (entry->shape.d[1], entry->shape.d[0]);
+
+  return add_view (weights, file, view, error);
 }
 
 /* When all files are there. */
@@ -92,6 +172,28 @@ pal_weights_open_file (const gchar *path,
 
   return add_file (weights, path, error) && join (weights, error) ? g_steal_pointer (&weights)
                                                                   : NULL;
+}
+
+PalWeights *
+pal_weights_open_part (PalTensorFile    *file,
+                       const PalLayout  *layout,
+                       GError          **error)
+{
+  const PalLayoutNumbers numbers = pal_layout_numbers (file, layout);
+  g_autoptr (PalWeights) weights = weights_new (pal_tensor_file_path (file));
+
+  g_ptr_array_add (weights->files, pal_tensor_file_ref (file));
+
+  for (gsize i = 0; i < pal_tensor_file_count (file); i++)
+    {
+      const PalTensorEntry *entry = pal_tensor_file_entry (file, i);
+      g_autofree gchar     *name  = pal_layout_rename (layout, &numbers, entry->name);
+
+      if (name && ! add_renamed (weights, file, name, entry, error))
+        return NULL;
+    }
+
+  return join (weights, error) ? g_steal_pointer (&weights) : NULL;
 }
 
 /* Opens each shard once and checks that it holds what the index promises. */
@@ -199,6 +301,24 @@ report_absent (const gchar *folder,
                          " get the model in safetensors form" : "");
 }
 
+gboolean
+pal_weights_are_in (const gchar *folder,
+                    const gchar *stem)
+{
+  static const gchar *const ends[] = { ".safetensors", ".safetensors.index.json",
+                                       ".fp16.safetensors" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)
+    {
+      g_autofree gchar *path = file_of_folder (folder, stem, ends[i]);
+
+      if (g_file_test (path, G_FILE_TEST_EXISTS))
+        return TRUE;
+    }
+
+  return FALSE;
+}
+
 PalWeights *
 pal_weights_open_folder (const gchar *folder,
                          const gchar *stem,
@@ -268,7 +388,11 @@ pal_weights_at (PalWeights *weights,
 static guint64
 elements (const PalWeightView *view)
 {
-  return view->n_bytes / pal_dtype_size (view->dtype);
+  gsize n = 0;
+
+  pal_shape_count (view->shape, &n);
+
+  return n;
 }
 
 guint64

@@ -6,7 +6,7 @@
 #define PAL_IO_WEIGHTS_H
 
 #include "pal-types.h"
-#include "io/safetensors.h"
+#include "io/names.h"
 
 typedef struct _PalWeightView PalWeightView;
 
@@ -18,12 +18,17 @@ struct _PalWeightView
   gconstpointer  data;        /* stays mapped while the weights live; not always aligned to dtype */
   gsize          n_bytes;
   PalWeightView *scale;       /* of I8: [M, 1, ..], each row's values are data * scale; else NULL */
+  gboolean       transposed;  /* stored column by column; of matrices alone */
 };
 
 /* folder/stem.safetensors, else the shards that folder/stem.safetensors.index.json
  * names, else folder/stem.fp16.safetensors. Errors say which files were looked for. */
 PalWeights  *pal_weights_open_folder (const gchar *folder, const gchar *stem, GError **error);
+/* Whether there is one of those files. */
+gboolean     pal_weights_are_in      (const gchar *folder, const gchar *stem);
 PalWeights  *pal_weights_open_file   (const gchar *path, GError **error);
+/* One part of a file that may hold others too, under the engine's names. */
+PalWeights  *pal_weights_open_part   (PalTensorFile *file, const PalLayout *layout, GError **error);
 PalWeights  *pal_weights_ref         (PalWeights *weights);
 void         pal_weights_unref       (PalWeights *weights);
 
@@ -32,7 +37,7 @@ const PalWeightView *pal_weights_find (PalWeights *weights, const gchar *name);
 gsize        pal_weights_count       (PalWeights *weights);
 const PalWeightView *pal_weights_at  (PalWeights *weights, gsize index);
 guint64      pal_weights_parameters  (PalWeights *weights);   /* elements, without scales */
-guint64      pal_weights_bytes       (PalWeights *weights);
+guint64      pal_weights_bytes       (PalWeights *weights);   /* as stored */
 /* the dtype that most elements have */
 PalDType     pal_weights_precision   (PalWeights *weights);
 const gchar *pal_weights_label       (PalWeights *weights);   /* path, for messages */

@@ -13,6 +13,8 @@
 
 #define BLOCK 64                /* values that are checked at once */
 
+#define WIDEN 8192              /* values that are widened at once, whole blocks of any type */
+
 #define RANGE_BYTES (1 << 20)   /* a thread's share at least */
 #define MAX_RANGES  16
 
@@ -50,6 +52,25 @@ is_kept (const PalWeightView *view,
   return packing != PAL_PACK_VECTOR && (pal_dtype_is_float (view->dtype) || view->scale);
 }
 
+/* What the device gets. Kernels do not read 8-bit floats and blocks: those become halves, with
+ * 16 bits for the 4.5 to 8.5 that a value takes in the file. */
+static PalDType
+packed_dtype (const PalWeightView *view,
+              PalPacking           packing)
+{
+  if (is_kept (view, packing))
+    return view->dtype;
+
+  return packing == PAL_PACK_VECTOR || view->dtype == PAL_F64 ? PAL_F32 : PAL_F16;
+}
+
+/* Whether a matrix of this type can be made of floats. */
+static gboolean
+is_widened (PalDType dtype)
+{
+  return dtype == PAL_F64 || dtype >= PAL_F8_E4M3;
+}
+
 gboolean
 pal_pack_size (const PalWeightView  *view,
                PalPacking            packing,
@@ -77,11 +98,11 @@ pal_pack_size (const PalWeightView  *view,
       return FALSE;
     }
 
-  if (packing != PAL_PACK_VECTOR && ! is_kept (view, packing) && view->dtype != PAL_F64)
+  if (packing != PAL_PACK_VECTOR && ! is_kept (view, packing) && ! is_widened (view->dtype))
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
-                   "The tensor “%s” is of the type %s; weights must be F32, F16, BF16, F64 or "
-                   "I8 with scales", view->name, pal_dtype_name (view->dtype));
+                   "The tensor “%s” is of the type %s; weights must be F32, F16, BF16, F64, "
+                   "F8, blocks or I8 with scales", view->name, pal_dtype_name (view->dtype));
       return FALSE;
     }
 
@@ -100,7 +121,7 @@ pal_pack_size (const PalWeightView  *view,
       count = count / n * ((n + panel - 1) / panel * panel);
     }
 
-  *dtype   = is_kept (view, packing) ? view->dtype : PAL_F32;
+  *dtype   = packed_dtype (view, packing);
   *n_bytes = count * pal_dtype_size (*dtype);
 
   return TRUE;
@@ -326,25 +347,61 @@ pack_from (const PalWeight *weight,
   return TRUE;
 }
 
-/* [N, ..] stored in any form → the values it stands for */
+/* out: count values of dtype, F32 or F16 */
 static void
 widen (const PalWeightView *view,
+       PalDType             dtype,
        gsize                count,
-       gfloat              *out)
+       guint8              *out)
 {
-  const gsize rows = view->scale ? (gsize) view->shape.d[0] : 1;
+  g_autofree gfloat *floats = g_new (gfloat, WIDEN);
+  const guint8      *src    = view->data;
 
-  pal_to_float (view->dtype, view->data, out, count);
-
-  for (gsize r = 0; view->scale && r < rows; r++)
+  for (gsize i = 0; i < count; i += WIDEN)
     {
-      gfloat scale;
+      const gsize n     = MIN (WIDEN, count - i);
+      gsize       bytes = 0;
 
-      pal_to_float (view->scale->dtype,
-                    (const guint8 *) view->scale->data + r * pal_dtype_size (view->scale->dtype),
-                    &scale, 1);
+      pal_to_float (view->dtype, src, dtype == PAL_F32 ? (gfloat *) out + i : floats, n);
+      for (gsize j = 0; dtype == PAL_F16 && j < n; j++)
+        ((guint16 *) out)[i + j] = pal_half_from_float (floats[j]);
+
+      pal_dtype_bytes (view->dtype, n, &bytes);
+      src += bytes;
+    }
+}
+
+/* in: [columns, rows] → out: [rows, columns] */
+static void
+transpose (const guint8 *in,
+           PalShape      shape,
+           gsize         size,
+           guint8       *out)
+{
+  const gsize rows = (gsize) shape.d[0], columns = (gsize) shape.d[1];
+
+  for (gsize i = 0; i < rows; i++)
+    for (gsize j = 0; j < columns; j++)
+      memcpy (out + (i * columns + j) * size, in + (j * rows + i) * size, size);
+}
+
+/* Whole numbers become what they stand for with a scale for each row. */
+static void
+scale_rows (const PalWeightView *view,
+            gsize                count,
+            gfloat              *values)
+{
+  const PalWeightView *scale = view->scale;
+  const gsize          rows  = (gsize) view->shape.d[0];
+
+  for (gsize r = 0; r < rows; r++)
+    {
+      gfloat by;
+
+      pal_to_float (scale->dtype, (const guint8 *) scale->data + r * pal_dtype_size (scale->dtype),
+                    &by, 1);
       for (gsize i = r * (count / rows); i < (r + 1) * (count / rows); i++)
-        out[i] *= scale;
+        values[i] *= by;
     }
 }
 
@@ -368,25 +425,23 @@ narrow (gfloat   *values,
     }
 }
 
+/* values: as F32, which become the patched ones of the weight's dtype. */
 static gboolean
-pack_patched (const PalWeight  *weight,
-              gsize             count,
-              gfloat           *wide,
-              const gchar      *label,
-              gpointer          out,
-              GError          **error)
+change (const PalWeight  *weight,
+        gsize             count,
+        gfloat           *values,
+        GError          **error)
 {
   const PalWeightView *view  = weight->view;
   const PalPatch      *patch = weight->patch;
 
-  widen (view, count, wide);
-  if (! patch->apply (patch->data, view->name, view->shape, wide, error))
+  if (view->scale)
+    scale_rows (view, count, values);
+  if (! patch->apply (patch->data, view->name, view->shape, values, error))
     return FALSE;
 
-  narrow (wide, count, weight->dtype);
-
-  return pack_from (weight, (guint8 *) wide, weight->dtype, count, out) ||
-         refuse (view, label, error);
+  narrow (values, count, weight->dtype);
+  return TRUE;
 }
 
 gboolean
@@ -406,29 +461,40 @@ pal_pack (const PalWeight  *weight,
           gpointer          out,
           GError          **error)
 {
-  const PalWeightView *view = weight->view;
-  g_autofree gfloat   *wide = NULL;
+  const PalWeightView *view   = weight->view;
+  const PalDType       dtype  = weight->patch ? PAL_F32 : weight->dtype;
+  const gsize          size   = pal_dtype_size (dtype);
+  const gboolean       widens = weight->patch || dtype != view->dtype;
+  const guint8        *src    = view->data;
+  g_autofree guint8   *wide   = NULL, *turned = NULL;
   gsize                count;
 
   pal_shape_count (view->shape, &count);
 
-  if (weight->dtype == view->dtype && ! weight->patch)
-    return pack_from (weight, view->data, view->dtype, count, out) ||
-           refuse (view, label, error);
+  if (widens)
+    wide = pal_try_alloc (count * size);
+  if (view->transposed)
+    turned = pal_try_alloc (count * size);
 
-  wide = pal_try_alloc (count * sizeof (gfloat));
-  if (! wide)
+  if ((widens && ! wide) || (view->transposed && ! turned))
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
                    "There is no memory to widen the tensor “%s” of %s", view->name, label);
       return FALSE;
     }
 
-  if (weight->patch)
-    return pack_patched (weight, count, wide, label, out, error);
+  if (wide)
+    {
+      widen (view, dtype, count, wide);
+      src = wide;
+    }
+  if (turned)
+    {
+      transpose (src, view->shape, size, turned);
+      src = turned;
+    }
+  if (weight->patch && ! change (weight, count, (gfloat *) (turned ? turned : wide), error))
+    return FALSE;
 
-  pal_to_float (view->dtype, view->data, wide, count);
-
-  return pack_from (weight, (guint8 *) wide, PAL_F32, count, out) ||
-         refuse (view, label, error);
+  return pack_from (weight, src, weight->dtype, count, out) || refuse (view, label, error);
 }

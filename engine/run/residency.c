@@ -91,6 +91,7 @@ may_share (PalDevice       *device,
   const PalWeightView *view = weight->view;
 
   return pal_device_info (device)->is_cpu && weight->packing == PAL_PACK_ROWS &&
+         ! view->transposed &&
          weight->n_bytes == view->n_bytes && weight->dtype == view->dtype &&
          (gsize) view->data % pal_dtype_size (view->dtype) == 0;
 }

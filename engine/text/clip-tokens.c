@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "io/json.h"
+#include "text/clip-standard.h"
 #include "text/clip-tokens.h"
 #include "text/clip-words.h"
 
@@ -249,33 +250,21 @@ add_merge (PalClipTokenizer *tokenizer,
   return TRUE;
 }
 
+/* One merge a line; label: for messages. */
 static gboolean
-read_merges (PalClipTokenizer *tokenizer,
-             const gchar      *folder,
-             GError          **error)
+add_merges (PalClipTokenizer *tokenizer,
+            const gchar      *label,
+            const gchar      *text,
+            GError          **error)
 {
-  g_autofree gchar  *path    = g_build_filename (folder, "merges.txt", NULL);
-  g_autofree gchar  *text    = NULL;
-  g_auto (GStrv)     lines   = NULL;
-  g_autoptr (GError) problem = NULL;
-  gsize              length  = 0;
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
 
-  if (! g_file_get_contents (path, &text, &length, &problem))
-    {
-      g_set_error_literal (error, PAL_ERROR, PAL_ERROR_IO, problem->message);
-      return FALSE;
-    }
-
-  if (! g_utf8_validate_len (text, length, NULL))
-    return refuse (error, "%s: is not valid UTF-8", path);
-
-  lines = g_strsplit (text, "\n", -1);
   for (guint i = 0; lines[i]; i++)
     {
       const gchar *line = g_strchomp (lines[i]);
 
       if (*line && ! (i == 0 && g_str_has_prefix (line, "#version")) &&
-          ! add_merge (tokenizer, path, i + 1, line, error))
+          ! add_merge (tokenizer, label, i + 1, line, error))
         return FALSE;
     }
 
@@ -288,6 +277,28 @@ read_merges (PalClipTokenizer *tokenizer,
     }
 
   return TRUE;
+}
+
+static gboolean
+read_merges (PalClipTokenizer *tokenizer,
+             const gchar      *folder,
+             GError          **error)
+{
+  g_autofree gchar  *path    = g_build_filename (folder, "merges.txt", NULL);
+  g_autofree gchar  *text    = NULL;
+  g_autoptr (GError) problem = NULL;
+  gsize              length  = 0;
+
+  if (! g_file_get_contents (path, &text, &length, &problem))
+    {
+      g_set_error_literal (error, PAL_ERROR, PAL_ERROR_IO, problem->message);
+      return FALSE;
+    }
+
+  if (! g_utf8_validate_len (text, length, NULL))
+    return refuse (error, "%s: is not valid UTF-8", path);
+
+  return add_merges (tokenizer, path, text, error);
 }
 
 static const Merge *
@@ -410,15 +421,23 @@ encode_part (const PalClipTokenizer *tokenizer,
     }
 }
 
-PalClipTokenizer *
-pal_clip_tokenizer_open (const gchar *folder,
-                         GError     **error)
+static PalClipTokenizer *
+tokenizer_new (void)
 {
-  g_autoptr (PalClipTokenizer) tokenizer = g_new0 (PalClipTokenizer, 1);
+  PalClipTokenizer *tokenizer = g_new0 (PalClipTokenizer, 1);
 
   tokenizer->vocabulary = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   tokenizer->merges     = g_array_new (FALSE, FALSE, sizeof (Merge));
   tokenizer->by_pair    = g_hash_table_new (g_int64_hash, g_int64_equal);
+
+  return tokenizer;
+}
+
+PalClipTokenizer *
+pal_clip_tokenizer_open (const gchar *folder,
+                         GError     **error)
+{
+  g_autoptr (PalClipTokenizer) tokenizer = tokenizer_new ();
 
   if (! read_vocabulary (tokenizer, folder, error) ||
       ! read_specials (tokenizer, folder, error) ||
@@ -428,6 +447,30 @@ pal_clip_tokenizer_open (const gchar *folder,
   read_bytes (tokenizer);
 
   return g_steal_pointer (&tokenizer);
+}
+
+PalClipTokenizer *
+pal_clip_tokenizer_standard (gboolean pad_with_zero)
+{
+  PalClipTokenizer *tokenizer = tokenizer_new ();
+  g_autofree gchar *merges    = pal_clip_standard_merges ();
+
+  tokenizer->size = pal_clip_standard_vocabulary (merges, tokenizer->vocabulary);
+
+  for (guint i = 0; i < N_ROLES; i++)
+    {
+      Special *special = &tokenizer->special[i];
+
+      special->content    = g_strdup (i == PAD && pad_with_zero ? "!" : roles[i].content);
+      special->id         = lookup (tokenizer, special->content);
+      special->normalized = i != PAD;
+    }
+
+  if (! add_merges (tokenizer, "the built-in merges", merges, NULL))
+    g_assert_not_reached ();
+  read_bytes (tokenizer);
+
+  return tokenizer;
 }
 
 void

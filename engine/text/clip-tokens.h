@@ -10,6 +10,9 @@
 typedef struct _PalClipTokenizer PalClipTokenizer;
 
 PalClipTokenizer *pal_clip_tokenizer_open   (const gchar *folder, GError **error);
+/* The vocabulary of the published encoders. pad_with_zero: by the token with the id 0, as
+ * OpenCLIP's are, instead of the end token. */
+PalClipTokenizer *pal_clip_tokenizer_standard (gboolean pad_with_zero);
 void              pal_clip_tokenizer_free   (PalClipTokenizer *tokenizer);
 
 /* Token ids of the text with start and end tokens, not padded, not cut; element

@@ -92,14 +92,14 @@ golden_case_open (const gchar *folder, GError **error)
   if (! read_json (c, json, error))
     return NULL;
 
-  c->file = pal_safetensors_open (tensors, error);
+  c->file = pal_tensor_file_open (tensors, error);
   return c->file ? g_steal_pointer (&c) : NULL;
 }
 
 void
 golden_case_free (GoldenCase *c)
 {
-  g_clear_pointer (&c->file, pal_safetensors_free);
+  g_clear_pointer (&c->file, pal_tensor_file_unref);
   g_clear_pointer (&c->node, json_node_unref);
   g_hash_table_unref (c->others);
   g_ptr_array_unref (c->arrays);
@@ -122,8 +122,8 @@ golden_names (const GoldenCase *c)
   static const gchar *const aliases[] = { "same_as", "same_as_case" };
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
 
-  for (gsize i = 0; i < pal_safetensors_count (c->file); i++)
-    g_ptr_array_add (names, g_strdup (pal_safetensors_entry (c->file, i)->name));
+  for (gsize i = 0; i < pal_tensor_file_count (c->file); i++)
+    g_ptr_array_add (names, g_strdup (pal_tensor_file_entry (c->file, i)->name));
 
   for (gsize i = 0; i < G_N_ELEMENTS (aliases); i++)
     {
@@ -159,7 +159,7 @@ other_case (GoldenCase *c, const gchar *name)
 static const PalTensorEntry *
 find (GoldenCase *c, const gchar *name, guint depth)
 {
-  const PalTensorEntry *entry = pal_safetensors_find (c->file, name);
+  const PalTensorEntry *entry = pal_tensor_file_find (c->file, name);
   JsonObject *same = member_object (c, "same_as");
   JsonObject *same_case = member_object (c, "same_as_case");
 

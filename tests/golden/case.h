@@ -8,7 +8,7 @@
 
 #include "base/dtype.h"
 #include "base/image.h"
-#include "io/safetensors.h"
+#include "io/tensor-file.h"
 #include "sample/schedule.h"
 
 typedef struct
@@ -17,7 +17,7 @@ typedef struct
   gchar          *name;         /* of the folder */
   JsonObject     *json;         /* case.json; belongs to node */
   JsonNode       *node;
-  PalSafetensors *file;         /* NULL when the case has no tensors */
+  PalTensorFile *file;         /* NULL when the case has no tensors */
   GHashTable     *others;       /* case name → GoldenCase, opened for same_as_case */
   GPtrArray      *arrays;       /* what golden_floats () handed out */
 } GoldenCase;

@@ -6,9 +6,10 @@ import pathlib
 from gimptest import (EXTEND, FILL, GENERATE, MODEL, NAMES, OK, RESTYLE, SCRATCH, Gimp, add_layer,
                       call, case, new_image, pixels, run, soft_selection)
 
-ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "schedule", "eta", "s-noise",
-       "clip-skip", "seed", "random", "count", "model", "device", "strength", "region", "purpose", "prefill", "grow",
-       "feather", "extend-left", "extend-right", "extend-top", "extend-bottom")
+ALL = ("prompt", "negative-prompt", "steps", "guidance", "sampler", "schedule", "eta",
+       "s-noise", "clip-skip", "seed", "random", "count", "model", "device", "strength",
+       "region", "purpose", "prefill", "grow", "feather", "extend-left", "extend-right",
+       "extend-top", "extend-bottom")
 MORE = {EXTEND: {"extend_right": 40}}   # what a purpose can't do without
 
 

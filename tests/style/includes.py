@@ -13,7 +13,7 @@ BELOW = {
     "engine/base": (),
     "engine/cl": ("kernels.h",),
     "engine/io": (),
-    "engine/text": ("io",),
+    "engine/text": ("io", "clip-resources.h"),
     "engine/sample": ("io",),
     "engine/run": ("cl", "io"),
     "engine/op": ("run", "cl", "io"),

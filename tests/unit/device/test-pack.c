@@ -195,6 +195,41 @@ test_rows_and_vectors (void)
     }
 }
 
+/* 8-bit floats become halves; a matrix that is stored column by column is turned. */
+static void
+test_widened_and_turned (void)
+{
+  static const guint8 codes[]  = { 0x30, 0x38, 0x3c, 0x40, 0x44, 0x48 };
+  static const gfloat stored_values[] = { 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f };
+  const TestTensor    tensors[] = { { "t", PAL_F8_E4M3, PAL_SHAPE (2, 3), codes } };
+
+  for (guint turned = 0; turned < 2; turned++)
+    {
+      g_autoptr (PalWeights)   weights   = test_weights (tensors, G_N_ELEMENTS (tensors));
+      g_autoptr (PalResidency) residency = NULL;
+      g_autofree gfloat       *rows      = NULL, *vector = NULL;
+      PalWeight               *weight;
+
+      ((PalWeightView *) pal_weights_find (weights, "t"))->transposed = turned;
+      residency = pal_residency_new (test_device (), weights);
+
+      rows = uploaded (residency, PAL_PACK_ROWS, 0, &weight);
+      g_assert_cmpint (weight->dtype, ==, PAL_F16);
+      g_assert_cmpuint (weight->n_bytes, ==, 12);
+      vector = uploaded (residency, PAL_PACK_VECTOR, 0, &weight);
+      g_assert_cmpint (weight->dtype, ==, PAL_F32);
+
+      for (gsize i = 0; i < 2; i++)
+        for (gsize j = 0; j < 3; j++)
+          {
+            const gfloat expected = stored_values[turned ? j * 2 + i : i * 3 + j];
+
+            g_assert_cmpfloat (rows[i * 3 + j], ==, expected);
+            g_assert_cmpfloat (vector[i * 3 + j], ==, expected);
+          }
+    }
+}
+
 /* I8 with scales: the numbers stay as they are, the scales are a vector of their own. */
 static void
 test_quantised (void)
@@ -323,6 +358,7 @@ main (gint    argc,
   g_test_add_func ("/pack/panels", test_panels);
   g_test_add_func ("/pack/rows-and-vectors", test_rows_and_vectors);
   g_test_add_func ("/pack/quantised", test_quantised);
+  g_test_add_func ("/pack/widened-and-turned", test_widened_and_turned);
   g_test_add_func ("/pack/bad-quantised", test_bad_quantised);
   g_test_add_func ("/pack/not-finite", test_not_finite);
   g_test_add_func ("/pack/refused", test_refused);

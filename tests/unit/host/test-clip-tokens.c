@@ -141,12 +141,11 @@ assert_ids (JsonObject   *row,
 
 /* Compares all rows of the golden file. */
 static void
-compare_rows (const gchar *folder)
+compare_rows (const PalClipTokenizer *tokenizer)
 {
-  g_autoptr (PalClipTokenizer) tokenizer = open_tokenizer (folder);
-  g_autofree gchar            *path      = support_data ("tokenizers", "clip.json", NULL);
-  g_autoptr (JsonParser)       parser    = json_parser_new ();
-  JsonArray                   *rows;
+  g_autofree gchar      *path   = support_data ("tokenizers", "clip.json", NULL);
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  JsonArray             *rows;
 
   g_assert_true (json_parser_load_from_file (parser, path, NULL));
   rows = json_object_get_array_member (json_node_get_object (json_parser_get_root (parser)),
@@ -174,10 +173,27 @@ compare_rows (const gchar *folder)
 static void
 test_goldens (void)
 {
-  gchar *folder = make_tokenizer (G_MAXSIZE, NULL);
+  gchar                       *folder    = make_tokenizer (G_MAXSIZE, NULL);
+  g_autoptr (PalClipTokenizer) tokenizer = open_tokenizer (folder);
 
-  compare_rows (folder);
+  compare_rows (tokenizer);
   support_remove (folder);
+}
+
+/* What checkpoints without a tokenizer get. */
+static void
+test_standard (void)
+{
+  g_autoptr (PalClipTokenizer) tokenizer = pal_clip_tokenizer_standard (FALSE);
+  g_autoptr (PalClipTokenizer) padding   = pal_clip_tokenizer_standard (TRUE);
+  gint32                       ids[4];
+
+  compare_rows (tokenizer);
+
+  pal_clip_tokenizer_fixed (padding, "cat", G_N_ELEMENTS (ids), ids);
+  g_assert_cmpint (ids[1], ==, 2368);
+  g_assert_cmpint (ids[2], ==, 49407);
+  g_assert_cmpint (ids[3], ==, 0);
 }
 
 /* The published files themselves, where they are at hand. */
@@ -192,6 +208,7 @@ test_published (void)
   gchar            *folder;
   GError           *error   = NULL;
   gint              status  = 0;
+  g_autoptr (PalClipTokenizer) tokenizer = NULL;
 
   if (! goldens || ! tar || ! g_file_test (archive, G_FILE_TEST_EXISTS))
     {
@@ -205,7 +222,8 @@ test_published (void)
                 G_SPAWN_DEFAULT, NULL, NULL, NULL, NULL, &status, &error);
   g_assert_no_error (error);
   g_assert_cmpint (status, ==, 0);
-  compare_rows (inner);
+  tokenizer = open_tokenizer (inner);
+  compare_rows (tokenizer);
   support_remove (folder);
 }
 
@@ -342,6 +360,7 @@ main (int    argc,
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/clip-tokens/goldens", test_goldens);
+  g_test_add_func ("/clip-tokens/standard", test_standard);
   g_test_add_func ("/clip-tokens/published", test_published);
   g_test_add_func ("/clip-tokens/other-padding", test_other_padding);
   g_test_add_func ("/clip-tokens/cut", test_cut);

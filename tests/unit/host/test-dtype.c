@@ -13,6 +13,12 @@ test_names (void)
     {
       PalDType found = PAL_N_DTYPES;
 
+      if (pal_dtype_block ((PalDType) i) > 1)
+        {
+          g_assert_false (pal_dtype_from_name (pal_dtype_name ((PalDType) i), &found));
+          continue;
+        }
+
       g_assert_true (pal_dtype_from_name (pal_dtype_name ((PalDType) i), &found));
       g_assert_cmpint ((gint) found, ==, (gint) i);
       g_assert_cmpuint (pal_dtype_size ((PalDType) i), >, 0);

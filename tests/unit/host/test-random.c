@@ -6,18 +6,18 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "io/safetensors.h"
+#include "io/tensor-file.h"
 #include "support.h"
 
 /* The generators' formulas in float32 leave this much to the last bits of libm. */
 #define TOLERANCE 1e-6
 
-static PalSafetensors *
+static PalTensorFile *
 open_goldens (void)
 {
   g_autofree gchar *path  = support_data ("rng", "goldens.safetensors", NULL);
   GError           *error = NULL;
-  PalSafetensors   *file  = pal_safetensors_open (path, &error);
+  PalTensorFile   *file  = pal_tensor_file_open (path, &error);
 
   g_assert_no_error (error);
 
@@ -58,12 +58,12 @@ draw_and_compare (PalRandom            *random,
 static void
 test_torch_fresh (void)
 {
-  g_autoptr (PalSafetensors) file  = open_goldens ();
+  g_autoptr (PalTensorFile) file  = open_goldens ();
   guint                      found = 0;
 
-  for (gsize i = 0; i < pal_safetensors_count (file); i++)
+  for (gsize i = 0; i < pal_tensor_file_count (file); i++)
     {
-      const PalTensorEntry *golden = pal_safetensors_entry (file, i);
+      const PalTensorEntry *golden = pal_tensor_file_entry (file, i);
       unsigned long long    seed;
 
       if (sscanf (golden->name, "torch_cpu.seed%llu.", &seed) == 1)
@@ -80,7 +80,7 @@ test_torch_fresh (void)
 
 /* Calls on one generator, in order, until the file has no further one. */
 static guint
-compare_sequence (PalSafetensors *file,
+compare_sequence (PalTensorFile *file,
                   PalRandomKind   kind,
                   const gchar    *group,
                   guint64         seed)
@@ -94,9 +94,9 @@ compare_sequence (PalSafetensors *file,
                                                       group, seed, call);
       const PalTensorEntry *golden = NULL;
 
-      for (gsize i = 0; i < pal_safetensors_count (file) && ! golden; i++)
-        if (g_str_has_prefix (pal_safetensors_entry (file, i)->name, prefix))
-          golden = pal_safetensors_entry (file, i);
+      for (gsize i = 0; i < pal_tensor_file_count (file) && ! golden; i++)
+        if (g_str_has_prefix (pal_tensor_file_entry (file, i)->name, prefix))
+          golden = pal_tensor_file_entry (file, i);
 
       if (! golden)
         return call;
@@ -110,7 +110,7 @@ compare_sequence (PalSafetensors *file,
 static void
 test_torch_sequence (void)
 {
-  g_autoptr (PalSafetensors) file = open_goldens ();
+  g_autoptr (PalTensorFile) file = open_goldens ();
 
   g_assert_cmpuint (compare_sequence (file, PAL_RANDOM_TORCH, "torch_cpu_seq", 0), ==, 5);
   g_assert_cmpuint (compare_sequence (file, PAL_RANDOM_TORCH, "torch_cpu_seq", 1), ==, 5);
@@ -119,12 +119,12 @@ test_torch_sequence (void)
 static void
 test_torch_batch (void)
 {
-  g_autoptr (PalSafetensors) file  = open_goldens ();
+  g_autoptr (PalTensorFile) file  = open_goldens ();
   guint                      found = 0;
 
-  for (gsize i = 0; i < pal_safetensors_count (file); i++)
+  for (gsize i = 0; i < pal_tensor_file_count (file); i++)
     {
-      const PalTensorEntry *golden = pal_safetensors_entry (file, i);
+      const PalTensorEntry *golden = pal_tensor_file_entry (file, i);
       unsigned long long    seeds[2];
 
       if (sscanf (golden->name, "torch_cpu_batch.seeds%llu,%llu.", &seeds[0], &seeds[1]) != 2)
@@ -148,7 +148,7 @@ test_philox (void)
 {
   static const guint64 seeds[] = { 0, 1, 42, 1234, 2147483648u, 4294967295u,
                                    G_GUINT64_CONSTANT (4294967303) };
-  g_autoptr (PalSafetensors) file = open_goldens ();
+  g_autoptr (PalTensorFile) file = open_goldens ();
 
   for (gsize i = 0; i < G_N_ELEMENTS (seeds); i++)
     g_assert_cmpuint (compare_sequence (file, PAL_RANDOM_PHILOX, "philox_randn", seeds[i]), ==, 3);

@@ -251,9 +251,10 @@ test_paths (void)
 {
   static const Fault absent = { .code = PAL_ERROR_IO,
                                 .parts = { "does not exist", "model_index.json" } };
-  static const Fault single = { .code = PAL_ERROR_UNSUPPORTED,
-                                .parts = { "single file", "folder" } };
-  static const Fault file = { .code = PAL_ERROR_FORMAT, .parts = { "not a folder" } };
+  static const Fault single = { .code = PAL_ERROR_WEIGHT,
+                                .parts = { "lacks the image codec", "the text encoder" } };
+  static const Fault file = { .code = PAL_ERROR_FORMAT,
+                              .parts = { "neither a folder nor a checkpoint" } };
   g_autofree gchar *tiny = tiny_model ();
   g_autofree gchar *none = g_build_filename (tiny, "none", NULL);
   g_autofree gchar *weights = g_build_filename (tiny, "unet",

@@ -18,7 +18,7 @@ case_open (const gchar *folder)
   c->folder = g_strdup (folder);
   c->json   = pal_json_load (json, &error);
   g_assert_no_error (error);
-  c->tensors = pal_safetensors_open (file, &error);
+  c->tensors = pal_tensor_file_open (file, &error);
   g_assert_no_error (error);
 
   return c;
@@ -29,7 +29,7 @@ case_free (Case *c)
 {
   g_free (c->folder);
   pal_json_unref (c->json);
-  pal_safetensors_free (c->tensors);
+  pal_tensor_file_unref (c->tensors);
   g_free (c);
 }
 
@@ -69,7 +69,7 @@ case_has (Case        *c,
   g_autofree gchar *target = NULL;
   g_autoptr (Case)  other  = NULL;
 
-  if (pal_safetensors_find (c->tensors, name))
+  if (pal_tensor_file_find (c->tensors, name))
     return TRUE;
 
   other = follow (c, name, &target);
@@ -83,7 +83,7 @@ case_tensor (Case        *c,
              PalShape    *shape,
              gsize       *n)
 {
-  const PalTensorEntry *entry  = pal_safetensors_find (c->tensors, name);
+  const PalTensorEntry *entry  = pal_tensor_file_find (c->tensors, name);
   g_autofree gchar     *target = NULL;
   g_autofree gfloat    *floats = NULL;
   g_autoptr (Case)      other  = NULL;

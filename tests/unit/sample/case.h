@@ -5,13 +5,13 @@
 #define PAL_TEST_CASE_H
 
 #include "io/json.h"
-#include "io/safetensors.h"
+#include "io/tensor-file.h"
 
 typedef struct
 {
   gchar          *folder;
   PalJson        *json;
-  PalSafetensors *tensors;
+  PalTensorFile *tensors;
 } Case;
 
 Case     *case_open  (const gchar *folder);   /* asserts that it is well-formed */
