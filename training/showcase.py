@@ -74,7 +74,7 @@ def fills(items, painter, options, seed):
     for file, across, (shape, *box), prompt in FILLS:
         x, selection = square(items, file, across), styles.blur(hole(shape, *box), FEATHER)
         mask = (selection >= LEAST).float()
-        ours = painter.paint((x * (1 - mask))[None], mask[None], [prompt], seed=seed, **options)[0]
+        ours = painter.fill(x[None], mask[None], [prompt], seed=seed, **options)[0]
         made = [*(method(x, mask) for method in baselines.METHODS.values()), ours]
         joined = [y * selection + x * (1 - selection) for y in made]
         out.append((f"“{prompt}”", [x * (1 - mask) + HOLE * mask, *joined]))
