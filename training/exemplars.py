@@ -29,7 +29,7 @@ CONFIG = {
     "form_channels": 3, "form_smooth": 4.0, "form_smooth_of": {label: 12.0 for label in samples.SKIES},
     # Cells around the area count as so many of its own, as far as their colour is one of the exemplars': a Gaussian of
     # this deviation. The network's colour goes this share of the way to the exemplar's own.
-    "around_weight": 30.0, "around_alike": 1.35, "own_colour": 0.45,
+    "around_weight": 30.0, "around_alike": 1.2, "own_colour": 0.7,
     # From coarse to fine: above this noise level, patches of this many cells' side compared by the first channels.
     "stage_above": [0.66, 0.33, 0.0], "stage_side": [7, 5, 3], "stage_channels": [6, 12, 32],
     # Of two labels, one of these lies rather above the other: its squared distance falls by this from the area's middle

@@ -47,7 +47,7 @@ def model_index():
             "title": "Palimpsest default (materials, skies and styles)",
             "conditioning": "inpaint-latent", "class_labels": "pooled-text", "restyle": "source", "mask": "area",
             "trained_size": common.TRAINED_SIZE, "window": {"size": 256, "overlap": 64},
-            "defaults": {"steps": 16, "guidance": 1.15, "restyle_guidance": 1.5, "restyle_strength": 1.0,
+            "defaults": {"steps": 16, "guidance": 1.5, "restyle_guidance": 1.5, "restyle_strength": 1.0,
                          "sampler": "euler"},
             "vocabulary": samples.words(),
             "backdrops": sorted({h for label in samples.SKIES for h in samples.HEADS[label]}),

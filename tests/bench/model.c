@@ -114,6 +114,8 @@ run_once (Clock *clock, PalModel *model, const PalImage *source, PalReport *repo
                                .seed     = 1 };
   g_autoptr (PalImage) image = NULL;
 
+  /* Every run reads its prompt and encodes its source itself. */
+  pal_model_set_memo (model, NULL, NULL);
   clock->phase = PAL_PHASE_LOAD;
   clock->step  = 0;
   image = pal_generate (model, &request, tick, clock, report, NULL, error);
