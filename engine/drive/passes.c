@@ -4,7 +4,7 @@
 #include "drive/passes.h"
 
 #include "base/debug.h"
-#include "drive/recall.h"
+#include "drive/prompts.h"
 #include "drive/request.h"
 
 /* Noise of the refinement in windows. */
@@ -86,7 +86,8 @@ add_pass (PalModel         *model,
   load->works[PAL_PHASE_ENCODE][nth]  = (PalCallSize) { encodes ? 1 : 0, canvas->width,
                                                     canvas->height };
   load->works[PAL_PHASE_DENOISE][nth] = (PalCallSize) { pal_passes_batch (model, r),
-                                                    MIN (width, window), MIN (height, window) };
+                                                    MIN (width, window), MIN (height, window),
+                                                    pal_prompts_tokens (model, r) };
   load->works[PAL_PHASE_DECODE][nth]  = (PalCallSize) { 1, width, height };
 }
 

@@ -6,24 +6,52 @@
 #include "drive/memo.h"
 #include "drive/passes.h"
 
+static PalScriptSetup
+setup_of (const PalRequest *r,
+          const gchar      *text)
+{
+  return (PalScriptSetup) { .text = text, .n_steps = (guint) r->steps,
+                            .clip_skip = r->clip_skip };
+}
+
+/* A prompt that can't be read is refused when it is. */
+gint
+pal_prompts_tokens (PalModel         *model,
+                    const PalRequest *r)
+{
+  const gchar *const texts[] = { r->prompt, r->negative_prompt };
+  const guint        n       = pal_passes_batch (model, r) == 1 ? 1 : G_N_ELEMENTS (texts);
+  gint64             tokens  = 1;
+
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree gchar *chosen = pal_prompt_choose (texts[i], r->seed, NULL);
+      PalScriptSetup    setup  = setup_of (r, i > 0 && chosen && ! *chosen ? NULL : chosen);
+
+      tokens = pal_script_tokens (model, &setup, tokens);
+    }
+
+  return (gint) tokens;
+}
+
 /* An empty negative prompt is none at all. */
 static gboolean
 read_negative (PalModel          *model,
                const PalRequest  *r,
-               PalScriptSetup    *setup,
                PalPrompts        *out,
                GCancellable      *cancellable,
                GError           **error)
 {
   g_autofree gchar *chosen = pal_prompt_choose (r->negative_prompt, r->seed, error);
+  PalScriptSetup    setup;
 
   if (! chosen)
     return FALSE;
   if (pal_passes_batch (model, r) == 1)
     return TRUE;
 
-  setup->text  = *chosen ? chosen : NULL;
-  out->against = pal_memo_script (model, setup, NULL, cancellable, error);
+  setup        = setup_of (r, *chosen ? chosen : NULL);
+  out->against = pal_memo_script (model, &setup, NULL, cancellable, error);
 
   return out->against != NULL;
 }
@@ -37,21 +65,22 @@ pal_prompts_read (PalModel          *model,
 {
   g_autofree gchar            *chosen  = pal_prompt_choose (r->prompt, r->seed, error);
   g_autoptr (PalPromptReading) reading = NULL;
-  PalScriptSetup               setup   = { .n_steps   = (guint) r->steps,
-                                           .clip_skip = r->clip_skip };
+  PalScriptSetup               setup   = setup_of (r, chosen);
 
   if (! chosen)
     return FALSE;
 
-  reading    = pal_model_info_read_prompt (pal_model_info (model), r->intent, chosen);
-  setup.text = reading ? reading->prompt : chosen;
+  reading = pal_model_info_read_prompt (pal_model_info (model), r->intent, chosen);
   if (reading)
-    out->read = pal_prompt_reading_note (reading, r->intent);
+    {
+      setup.text = reading->prompt;
+      out->read  = pal_prompt_reading_note (reading, r->intent);
+    }
   if (r->intent != PAL_RESTYLE)
     out->recall = pal_recall_new (model, setup.text, r->seed);
 
   out->script = pal_memo_script (model, &setup, &out->cut, cancellable, error);
-  if (! out->script || ! read_negative (model, r, &setup, out, cancellable, error))
+  if (! out->script || ! read_negative (model, r, out, cancellable, error))
     return FALSE;
 
   pal_script_align (out->script, out->against);

@@ -15,17 +15,20 @@ typedef struct
   gchar     *read, *cut;      /* lines for the user about the prompt, or NULL */
 } PalPrompts;
 
+/* r: resolved. How many tokens the denoiser will be told; nothing is run. */
+gint     pal_prompts_tokens (PalModel *model, const PalRequest *r);
+
 /* r: resolved. */
-gboolean pal_prompts_read  (PalModel *model, const PalRequest *r, PalPrompts *out,
-                            GCancellable *cancellable, GError **error);
-void     pal_prompts_clear (PalPrompts *prompts);
+gboolean pal_prompts_read   (PalModel *model, const PalRequest *r, PalPrompts *out,
+                             GCancellable *cancellable, GError **error);
+void     pal_prompts_clear  (PalPrompts *prompts);
 
 /* Of a canvas that is all there is: neither cropped nor scaled. */
-void     pal_prompts_place (PalPrompts *prompts, gint width, gint height);
+void     pal_prompts_place  (PalPrompts *prompts, gint width, gint height);
 
 /* What is told in a step; *uncond is left alone without a negative prompt. */
-void     pal_prompts_tell  (const PalPrompts *prompts, guint step, const PalCondition **cond,
-                            const PalCondition **uncond);
+void     pal_prompts_tell   (const PalPrompts *prompts, guint step, const PalCondition **cond,
+                             const PalCondition **uncond);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PalPrompts, pal_prompts_clear)
 

@@ -33,10 +33,11 @@ gint      pal_ladder_tile    (const PalLadder *ladder, PalPhase phase, gint widt
 gint      pal_ladder_overlap (gint tile_px);
 
 /* The largest sizes at which a run calls a network: px to encode, latent px to denoise
- * and to decode. batch 0: it does not. */
+ * and to decode. batch 0: it does not. tokens: of the text that is told to the denoiser; 0: one
+ * chunk's. */
 typedef struct
 {
-  gint batch, width, height;
+  gint batch, width, height, tokens;
 } PalCallSize;
 
 #define PAL_MAX_WORKS 2

@@ -179,6 +179,14 @@ condition_of_parts (PalModel *model, const GPtrArray *parts, gint clip_skip, Pal
   return TRUE;
 }
 
+/* Whether the text is read by the grammar of steps and weights, and not as it is. */
+static gboolean
+has_parts (PalModel *model, const PalScriptSetup *setup)
+{
+  return rules_of (pal_model_info (model)->family)->parts &&
+         (setup->text || ! pal_model_traits (model)->zero_empty);
+}
+
 static gboolean
 same_parts (const GPtrArray *a, const GPtrArray *b)
 {
@@ -265,8 +273,7 @@ pal_script_new (PalModel *model, const PalScriptSetup *setup, gchar **note,
   script = script_alloc (setup->n_steps);
   if (! check_skip (model, setup->clip_skip, error))
     return NULL;
-  if (rules_of (pal_model_info (model)->family)->parts &&
-      (setup->text || ! pal_model_traits (model)->zero_empty))
+  if (has_parts (model, setup))
     return read_steps (model, setup, script, cancellable, error) ? g_steal_pointer (&script)
                                                                  : NULL;
 
@@ -303,21 +310,55 @@ pal_script_place (PalScript *script, const PalPlacement *placement, gboolean neg
 }
 
 static gint64
-common_multiple (const PalScript *script, gint64 tokens)
+common_multiple (gint64 a, gint64 b)
+{
+  gint64 x = a, y = b;
+
+  while (y != 0)
+    {
+      gint64 rest = x % y;
+
+      x = y;
+      y = rest;
+    }
+
+  return a / x * b;
+}
+
+/* Of all conditions and of tokens. script may be NULL. */
+static gint64
+common_tokens (const PalScript *script, gint64 tokens)
 {
   for (guint i = 0; script && i < script->conditions->len; i++)
+    tokens = common_multiple (tokens, g_array_index (script->conditions, PalCondition, i).tokens);
+
+  return tokens;
+}
+
+gint64
+pal_script_tokens (PalModel *model, const PalScriptSetup *setup, gint64 tokens)
+{
+  gint64 positions = pal_model_clip (model, 0)->positions;
+  g_autoptr (GPtrArray) parts = NULL;
+  g_autoptr (GPtrArray) before = NULL;
+
+  if (! has_parts (model, setup))
+    return common_multiple (tokens, positions);
+
+  parts = pal_prompt_parse (setup->text ? setup->text : "", setup->n_steps);
+  for (guint step = 0; step < setup->n_steps; step++)
     {
-      gint64 own = g_array_index (script->conditions, PalCondition, i).tokens;
-      gint64 a = tokens, b = own;
+      g_autoptr (GPtrArray) here = pal_prompt_at (parts, step);
+      g_autoptr (GPtrArray) chunks = NULL;
+      gsize n;
 
-      while (b != 0)
-        {
-          gint64 rest = a % b;
+      if (before && same_parts (before, here))
+        continue;
 
-          a = b;
-          b = rest;
-        }
-      tokens = tokens / a * own;
+      chunks = chunks_of_parts (model, here, &n);
+      tokens = common_multiple (tokens, (gint64) n * positions);
+      g_clear_pointer (&before, g_ptr_array_unref);
+      before = g_steal_pointer (&here);
     }
 
   return tokens;
@@ -341,7 +382,7 @@ repeat_states (PalScript *script, gint64 tokens)
 void
 pal_script_align (PalScript *script, PalScript *other)
 {
-  gint64 tokens = common_multiple (other, common_multiple (script, 1));
+  gint64 tokens = common_tokens (other, common_tokens (script, 1));
 
   repeat_states (script, tokens);
   repeat_states (other, tokens);

@@ -36,6 +36,10 @@ const PalCondition *pal_script_at (const PalScript *script, guint step);
 void         pal_script_place  (PalScript *script, const PalPlacement *placement,
                                 gboolean negative);
 
+/* The least multiple of tokens that all of a script's conditions can be brought to, see
+ * pal_script_align (); nothing is run. */
+gint64       pal_script_tokens (PalModel *model, const PalScriptSetup *setup, gint64 tokens);
+
 /* Brings all conditions of both to one length, by repeating each: attention to a text that
  * is there twice is attention to the text. other may be NULL. */
 void         pal_script_align  (PalScript *script, PalScript *other);

@@ -104,7 +104,7 @@ def compare_tiny_codec(comparison, models, folder):
 
 
 def compare_configs(comparison, models, folder):
-    for name in ("sd15-tiny", "sd15-inpaint9-tiny"):
+    for name in ("sd15-tiny", "sd15-inpaint9-tiny", "sd21-vpred-tiny", "sdxl-tiny"):
         path = os.path.join(folder, name + "-alone.safetensors")
         checkpoint.write(os.path.join(models, name), path)
         comparison.check("configs", os.path.join(models, name), path, path)

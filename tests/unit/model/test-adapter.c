@@ -258,6 +258,33 @@ test_model (void)
   g_assert_cmpmem (again, sizeof again, plain, sizeof plain);
 }
 
+static void
+count_call (gpointer data)
+{
+  (*(guint *) data)++;
+}
+
+/* What a driver remembers of the model's results is no longer so when its weights change. */
+static void
+test_memo (void)
+{
+  g_autofree gchar *path = data_file ("models", "sd15-tiny", "");
+  g_autofree gchar *kohya = data_file ("adapters", "kohya", ".safetensors");
+  g_autoptr (PalModel) model = pal_model_open (test_device (), path, NULL);
+  const PalAdapter adapter = { kohya, 0.8 };
+  guint dropped = 0;
+
+  pal_model_set_memo (model, &dropped, count_call);
+  g_assert_true (pal_model_set_adapters (model, &adapter, 1, NULL));
+  g_assert_cmpuint (dropped, ==, 1);
+
+  pal_model_set_memo (model, &dropped, count_call);
+  g_assert_true (pal_model_set_adapters (model, &adapter, 1, NULL));
+  g_assert_true (pal_model_memo (model) == &dropped);
+  g_assert_true (pal_model_set_adapters (model, NULL, 0, NULL));
+  g_assert_cmpuint (dropped, ==, 2);
+}
+
 #define QUANTISED "class_embedding.linear_1.weight"
 
 static gboolean
@@ -331,6 +358,7 @@ main (gint argc, gchar **argv)
   g_test_add_func ("/adapter/original-names", test_original_names);
   g_test_add_func ("/adapter/refused", test_refused);
   g_test_add_func ("/adapter/model", test_model);
+  g_test_add_func ("/adapter/memo", test_memo);
   g_test_add_func ("/adapter/quantised", test_quantised);
 
   return g_test_run ();

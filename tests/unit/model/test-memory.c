@@ -18,19 +18,22 @@
 typedef struct
 {
   const gchar *name;
-  gboolean     bundled;       /* the bundled model, else sd15-tiny */
+  const gchar *model;         /* NULL: the bundled one */
   gboolean     shared;        /* as on a CPU, whose memory is the host's */
   gint         width, height;
   guint        rungs;         /* that are needed on the way down */
 } Case;
 
+/* Longer than one chunk, and with another length in the last step. */
+#define LONG_PROMPT "a BREAK [b BREAK c:d:0.9]"
+
 /* In the small picture the denoiser is what takes most, in the large one the codec. */
 static const Case cases[] = {
-  { "shared/small", TRUE, TRUE, 64, 48, PAL_RUNG_SPLIT | PAL_RUNG_STREAM },
-  { "shared/large", FALSE, TRUE, 320, 240, PAL_RUNG_TILES | PAL_RUNG_STREAM },
-  { "separate/small", TRUE, FALSE, 64, 48,
+  { "shared/small", NULL, TRUE, 64, 48, PAL_RUNG_SPLIT | PAL_RUNG_STREAM },
+  { "shared/large", "sd15-tiny", TRUE, 320, 240, PAL_RUNG_TILES | PAL_RUNG_STREAM },
+  { "separate/small", NULL, FALSE, 64, 48,
     PAL_RUNG_PARTS | PAL_RUNG_SPLIT | PAL_RUNG_STREAM },
-  { "separate/large", FALSE, FALSE, 320, 240,
+  { "separate/large", "sd15-tiny", FALSE, 320, 240,
     PAL_RUNG_PARTS | PAL_RUNG_TILES | PAL_RUNG_STREAM },
 };
 
@@ -47,11 +50,11 @@ picture (gint width, gint height)
 }
 
 static PalModel *
-open_model (gboolean bundled, gboolean shared)
+open_model (const gchar *name, gboolean shared)
 {
-  g_autofree gchar *tiny = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models",
-                                             "sd15-tiny", NULL);
-  const gchar *path = bundled ? g_getenv ("PALIMPSEST_BUNDLED_MODEL") : tiny;
+  g_autofree gchar *tiny = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models", name,
+                                             NULL);
+  const gchar *path = name ? tiny : g_getenv ("PALIMPSEST_BUNDLED_MODEL");
   g_autoptr (GError) error = NULL;
   PalModel *model;
 
@@ -111,7 +114,7 @@ static void
 test_exact (gconstpointer data)
 {
   const Case *c = data;
-  g_autoptr (PalModel) model = open_model (c->bundled, c->shared);
+  g_autoptr (PalModel) model = open_model (c->model, c->shared);
 
   for (guint turn = 0; turn < 2; turn++)
     {
@@ -170,7 +173,7 @@ static void
 test_ladder (gconstpointer data)
 {
   const Case *c = data;
-  g_autoptr (PalModel) model = open_model (c->bundled, c->shared);
+  g_autoptr (PalModel) model = open_model (c->model, c->shared);
   g_autoptr (PalImage) whole = NULL;
   g_autoptr (GHashTable) tiled = g_hash_table_new_full (NULL, NULL, NULL,
                                                         (GDestroyNotify) pal_image_free);
@@ -185,7 +188,7 @@ test_ladder (gconstpointer data)
     {
       g_autoptr (GError) error = NULL;
       g_auto (PalReport) report = { 0 };
-      g_autoptr (PalModel) fresh = open_model (c->bundled, c->shared);
+      g_autoptr (PalModel) fresh = open_model (c->model, c->shared);
       g_autoptr (PalImage) image = NULL;
 
       g_clear_pointer (&model, pal_model_unref);
@@ -217,12 +220,37 @@ test_ladder (gconstpointer data)
   g_assert_cmpuint (seen, ==, c->rungs);
 }
 
+/* Of two text encoders, and of prompts of several chunks: the peak is the planned one. */
+static void
+test_prompts (void)
+{
+  static const gchar *const models[] = { "sd15-tiny", "sdxl-tiny" };
+  g_autoptr (PalImage) source = picture (64, 64);
+  PalRequest request = { .intent = PAL_RESTYLE, .source = source, .strength = 1.0, .steps = 2,
+                         .guidance = 3.0 };
+
+  for (gsize i = 0; i < 2 * G_N_ELEMENTS (models); i++)
+    {
+      g_autoptr (PalModel) model = open_model (models[i / 2], TRUE);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (PalImage) image = NULL;
+      PalMemoryReport plan;
+
+      request.prompt = i % 2 ? LONG_PROMPT : "a cat";
+      g_assert_true (pal_model_fits (model, &request, &plan, &error));
+      pal_device_reset_peak (test_device ());
+      image = pal_generate (model, &request, NULL, NULL, NULL, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_cmpuint (pal_device_peak_bytes (test_device ()), ==, plan.peak_bytes);
+    }
+}
+
 /* Beside an exemplar memory, whose largest match is known and the run's own is not, the
  * plan is a bound. */
 static void
 test_exemplars (void)
 {
-  g_autoptr (PalModel) model = open_model (TRUE, TRUE);
+  g_autoptr (PalModel) model = open_model (NULL, TRUE);
   g_autoptr (PalImage) source = picture (96, 96), mask = pal_image_new (96, 96, 1), image = NULL;
   g_autoptr (GError) error = NULL;
   PalRequest request = { .intent = PAL_FILL, .prompt = "grass", .source = source, .mask = mask,
@@ -271,7 +299,7 @@ test_rungs (void)
 
   for (guint i = 0; i <= G_N_ELEMENTS (ladders); i++)
     {
-      g_autoptr (PalModel) model = open_model (FALSE, TRUE);
+      g_autoptr (PalModel) model = open_model ("sd15-tiny", TRUE);
 
       if (i > 0)
         *pal_model_ladder (model) = ladders[i - 1];
@@ -299,6 +327,7 @@ main (gint argc, gchar **argv)
       g_test_add_data_func (exact, &cases[i], test_exact);
       g_test_add_data_func (ladder, &cases[i], test_ladder);
     }
+  g_test_add_func ("/memory/prompts", test_prompts);
   g_test_add_func ("/memory/exemplars", test_exemplars);
   g_test_add_func ("/memory/rungs", test_rungs);
 

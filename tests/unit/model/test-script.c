@@ -14,15 +14,21 @@
 #define MOST_VALUES 4096
 
 static PalModel *
-open_model (void)
+open_named (const gchar *name)
 {
-  g_autofree gchar *path = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models",
-                                             "sd15-tiny", NULL);
+  g_autofree gchar *path = g_build_filename (g_getenv ("PALIMPSEST_TEST_DATA"), "models", name,
+                                             NULL);
   g_autoptr (GError) error = NULL;
   PalModel *model = pal_model_open (test_device (), path, &error);
 
   g_assert_no_error (error);
   return model;
+}
+
+static PalModel *
+open_model (void)
+{
+  return open_named ("sd15-tiny");
 }
 
 static PalScript *
@@ -99,6 +105,43 @@ test_plain (void)
   g_assert_true (pal_script_at (script, 8) == got);
 }
 
+/* Two encoders side by side: each chunk of a prompt as if it were the only one, and beside them
+ * all the pooled state of the first. No prompt at all is zeros. */
+static void
+test_encoders (void)
+{
+  g_autoptr (PalModel) model = open_named ("sdxl-tiny");
+  g_autoptr (PalScript) script = read_script (model, "a cat BREAK a dog", 2);
+  g_autoptr (PalScript) none = read_script (model, NULL, 2);
+  const PalCondition *got = pal_script_at (script, 0), *zero = pal_script_at (none, 0);
+  const gchar *const chunks[] = { "a cat", "a dog" };
+
+  g_assert_cmpuint (pal_model_n_encoders (model), ==, 2);
+  g_assert_cmpint (got->tokens, ==, 2 * 77);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (chunks); i++)
+    {
+      g_auto (PalCondition) want = { 0 };
+      gsize n;
+
+      g_assert_true (pal_model_condition (model, chunks[i], &want, NULL, NULL, NULL));
+      n = (gsize) (want.tokens * want.channels);
+      g_assert_cmpint (got->channels, ==, want.channels);
+      g_assert_cmpint (got->n_sizes, ==, 6);
+      g_assert_cmpmem (got->states + i * n, n * sizeof (gfloat), want.states,
+                       n * sizeof (gfloat));
+      g_assert_cmpint (memcmp (got->vector, want.vector,
+                               (gsize) want.vector_channels * sizeof (gfloat)) == 0, ==, i == 0);
+    }
+
+  for (gint64 i = 0; i < zero->tokens * zero->channels; i++)
+    g_assert_cmpfloat (zero->states[i], ==, 0.0f);
+
+  pal_script_place (script, &(PalPlacement) { 640, 480, 1, 2, 320, 240 }, FALSE);
+  g_assert_cmpfloat (got->sizes[0], ==, 480.0f);
+  g_assert_cmpfloat (got->sizes[5], ==, 320.0f);
+}
+
 static gboolean
 says (PalModel *model, const PalCondition *c, const gchar *prompt)
 {
@@ -141,6 +184,41 @@ denoise (PalModel *model, const PalCondition *c, gfloat *out)
                                             .timestep = 500.0, .tokens = c->tokens,
                                             .context = c->states }, out, NULL, &error);
   g_assert_no_error (error);
+}
+
+/* A copy says the same, and what is done to it leaves the original alone. */
+static void
+test_copy (void)
+{
+  g_autoptr (PalModel) model = open_model ();
+  g_autoptr (PalScript) script = read_script (model, "a [cat|dog]", 3);
+  g_autoptr (PalScript) copy = pal_script_copy (script);
+  g_autoptr (PalScript) two = read_script (model, "a BREAK b", 3);
+
+  pal_script_align (copy, two);
+  g_assert_cmpint (pal_script_at (copy, 1)->tokens, ==, 2 * 77);
+  for (guint step = 0; step < 3; step++)
+    g_assert_true (says (model, pal_script_at (script, step), step % 2 ? "a dog" : "a cat"));
+}
+
+/* What is told beforehand of the length that texts come to. */
+static void
+test_tokens (void)
+{
+  static const struct { const gchar *text; gint64 chunks; } rows[] = {
+    { "a cat", 1 }, { "", 1 }, { "a BREAK b", 2 }, { "[a BREAK b:a BREAK b BREAK c:0.5]", 6 },
+  };
+  g_autoptr (PalModel) model = open_model ();
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (PalScript) script = read_script (model, rows[i].text, 4);
+      PalScriptSetup setup = { rows[i].text, 4, 0 };
+
+      pal_script_align (script, NULL);
+      g_assert_cmpint (pal_script_at (script, 0)->tokens, ==, rows[i].chunks * 77);
+      g_assert_cmpint (pal_script_tokens (model, &setup, 1), ==, rows[i].chunks * 77);
+    }
 }
 
 /* Texts of two and three chunks come to one length, and the denoiser takes each for
@@ -202,6 +280,9 @@ main (gint argc, gchar **argv)
 
   g_test_add_func ("/script/states", test_states);
   g_test_add_func ("/script/plain", test_plain);
+  g_test_add_func ("/script/encoders", test_encoders);
+  g_test_add_func ("/script/copy", test_copy);
+  g_test_add_func ("/script/tokens", test_tokens);
   g_test_add_func ("/script/steps", test_steps);
   g_test_add_func ("/script/align", test_align);
   g_test_add_func ("/script/clip-skip", test_clip_skip);
