@@ -6,6 +6,7 @@
 #include "base/debug.h"
 #include "drive/recall.h"
 #include "drive/request.h"
+#include "family/script.h"
 
 /* Noise of the refinement in windows. */
 #define REFINE_STRENGTH 0.4
@@ -48,19 +49,41 @@ pal_passes_batch (PalModel         *model,
   return pal_model_edits (model) ? 3 : 2;
 }
 
-/* What the exemplar memory adds to a pass, where one is asked. */
+/* What the exemplar memory adds to a pass, where one is asked. A prompt whose choices can't be
+ * made is refused when it is read. */
 static PalMatchSize
 match_size (PalModel *model, const PalRequest *r, const PalCanvas *canvas)
 {
   const gint                   factor  = pal_model_vae (model)->factor;
-  g_autoptr (PalPromptReading) reading = pal_model_info_read_prompt (pal_model_info (model),
-                                                                     r->intent, r->prompt);
+  g_autofree gchar            *chosen  = pal_prompt_choose (r->prompt, r->seed, NULL);
+  g_autoptr (PalPromptReading) reading = NULL;
 
-  if (r->intent == PAL_RESTYLE)
+  if (r->intent == PAL_RESTYLE || ! chosen)
     return (PalMatchSize) { 0 };
 
-  return pal_recall_size (model, reading ? reading->prompt : r->prompt, canvas->width / factor,
+  reading = pal_model_info_read_prompt (pal_model_info (model), r->intent, chosen);
+  return pal_recall_size (model, reading ? reading->prompt : chosen, canvas->width / factor,
                           canvas->height / factor);
+}
+
+/* What the prompts come to when they are brought to one length. */
+static gint64
+told_tokens (PalModel *model, const PalRequest *r)
+{
+  const gchar *const texts[] = { r->prompt, r->negative_prompt };
+  const gint         n       = pal_passes_batch (model, r) > 1 ? 2 : 1;
+  gint64             tokens  = 1;
+
+  for (gint i = 0; i < n; i++)
+    {
+      g_autofree gchar *chosen = pal_prompt_choose (texts[i], r->seed, NULL);
+      PalScriptSetup    setup  = { .text    = chosen && (i == 0 || *chosen) ? chosen : NULL,
+                                   .n_steps = (guint) r->steps };
+
+      tokens = pal_script_tokens (model, &setup, tokens);
+    }
+
+  return tokens;
 }
 
 /* The largest of what a pass asks of each network. */
@@ -76,18 +99,24 @@ add_pass (PalModel         *model,
   const gint       width   = canvas->width / factor, height = canvas->height / factor;
   const gint       window  = canvas->window > 0 ? canvas->window / factor : MAX (width, height);
   const gboolean   encodes = r->intent != PAL_GENERATE || nth > 0 || pal_model_takes_mask (model);
-
   PalMatchSize     match   = match_size (model, r, canvas);
 
   if (match.n_queries > load->match.n_queries)
     load->match = match;
 
-  load->works[PAL_PHASE_TEXT][nth]    = (PalCallSize) { 1, 1, 1 };
-  load->works[PAL_PHASE_ENCODE][nth]  = (PalCallSize) { encodes ? 1 : 0, canvas->width,
-                                                    canvas->height };
-  load->works[PAL_PHASE_DENOISE][nth] = (PalCallSize) { pal_passes_batch (model, r),
-                                                    MIN (width, window), MIN (height, window) };
-  load->works[PAL_PHASE_DECODE][nth]  = (PalCallSize) { 1, width, height };
+  load->works[PAL_PHASE_TEXT][nth] = (PalCallSize) { .batch = 1, .width = 1, .height = 1 };
+  load->works[PAL_PHASE_ENCODE][nth] = (PalCallSize) {
+    .batch = encodes ? 1 : 0, .width = canvas->width, .height = canvas->height
+  };
+  load->works[PAL_PHASE_DENOISE][nth] = (PalCallSize) {
+    .batch  = pal_passes_batch (model, r),
+    .width  = MIN (width, window),
+    .height = MIN (height, window),
+    .tokens = told_tokens (model, r)
+  };
+  load->works[PAL_PHASE_DECODE][nth] = (PalCallSize) {
+    .batch = 1, .width = width, .height = height
+  };
 }
 
 static gboolean
@@ -133,8 +162,7 @@ pal_model_fits (PalModel          *model,
   g_return_val_if_fail (model != NULL && request != NULL && report != NULL, FALSE);
 
   *report = (PalMemoryReport) { 0 };
-  if (! pal_request_resolve (request, pal_model_info (model), pal_model_traits (model), &resolved,
-                             error) ||
+  if (! pal_request_resolve (request, pal_model_info (model), &resolved, error) ||
       ! pal_model_set_adapters (model, request->adapters, request->n_adapters, error))
     return FALSE;
 

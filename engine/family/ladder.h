@@ -33,10 +33,11 @@ gint      pal_ladder_tile    (const PalLadder *ladder, PalPhase phase, gint widt
 gint      pal_ladder_overlap (gint tile_px);
 
 /* The largest sizes at which a run calls a network: px to encode, latent px to denoise
- * and to decode. batch 0: it does not. */
+ * and to decode. batch 0: it does not. tokens: that the denoiser is told; 0 = one chunk. */
 typedef struct
 {
-  gint batch, width, height;
+  gint   batch, width, height;
+  gint64 tokens;
 } PalCallSize;
 
 #define PAL_MAX_WORKS 2
@@ -49,7 +50,7 @@ typedef struct
 
 typedef struct
 {
-  PalCallSize      works[PAL_N_PHASES][PAL_MAX_WORKS];
+  PalCallSize  works[PAL_N_PHASES][PAL_MAX_WORKS];
   PalMatchSize match;
 } PalWorkload;
 

@@ -7,8 +7,8 @@
 
 #include "base/debug.h"
 
-/* Programs kept. A run needs four: text, encoder, denoiser, decoder; and one for each
- * stage of an exemplar memory. */
+/* Programs kept: as many as take turns within a step, the denoiser's and one for each stage
+ * of an exemplar memory. What else a run needs is called a few times. */
 #define MAX_PROGRAMS 9
 
 typedef struct
@@ -187,7 +187,7 @@ phase_call (PalNetworks *networks, PalPhase phase, const PalCallSize *size, guin
 {
   const PalParts *parts = networks->parts;
   PalCall call = { .batch = size->batch, .height = size->height, .width = size->width,
-                   .tokens = parts->encoders[0].clip.positions,
+                   .tokens = size->tokens > 0 ? size->tokens : parts->encoders[0].clip.positions,
                    .wanted = { parts->traits.text_skip, parts->traits.text_raw,
                                parts->unet.vector_channels > 0 } };
 

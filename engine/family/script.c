@@ -186,6 +186,14 @@ same_parts (const GPtrArray *a, const GPtrArray *b)
                                                      a->len * sizeof (gpointer)) == 0);
 }
 
+/* Whether the text is read by the grammar, not as it is or as none at all. */
+static gboolean
+has_parts (PalModel *model, const PalScriptSetup *setup)
+{
+  return rules_of (pal_model_info (model)->family)->parts &&
+         (setup->text || ! pal_model_traits (model)->zero_empty);
+}
+
 /* One condition for each different set of parts. */
 static gboolean
 read_steps (PalModel *model, const PalScriptSetup *setup, PalScript *script,
@@ -214,6 +222,49 @@ read_steps (PalModel *model, const PalScriptSetup *setup, PalScript *script,
     }
 
   return TRUE;
+}
+
+static gint64
+common_multiple (gint64 a, gint64 b)
+{
+  gint64 divisor = a, rest = b;
+
+  while (rest != 0)
+    {
+      gint64 next = divisor % rest;
+
+      divisor = rest;
+      rest = next;
+    }
+
+  return a / divisor * b;
+}
+
+gint64
+pal_script_tokens (PalModel *model, const PalScriptSetup *setup, gint64 others)
+{
+  gint64 length = pal_model_clip (model, 0)->positions, tokens = common_multiple (others, length);
+  g_autoptr (GPtrArray) parts = NULL, before = NULL;
+
+  if (! has_parts (model, setup))
+    return tokens;
+
+  parts = pal_prompt_parse (setup->text ? setup->text : "", setup->n_steps);
+  for (guint step = 0; step < setup->n_steps; step++)
+    {
+      g_autoptr (GPtrArray) here = pal_prompt_at (parts, step);
+      gsize n;
+
+      if (before && same_parts (before, here))
+        continue;
+
+      g_ptr_array_unref (chunks_of_parts (model, here, &n));
+      tokens = common_multiple (tokens, (gint64) n * length);
+      g_clear_pointer (&before, g_ptr_array_unref);
+      before = g_steal_pointer (&here);
+    }
+
+  return tokens;
 }
 
 static void
@@ -265,8 +316,7 @@ pal_script_new (PalModel *model, const PalScriptSetup *setup, gchar **note,
   script = script_alloc (setup->n_steps);
   if (! check_skip (model, setup->clip_skip, error))
     return NULL;
-  if (rules_of (pal_model_info (model)->family)->parts &&
-      (setup->text || ! pal_model_traits (model)->zero_empty))
+  if (has_parts (model, setup))
     return read_steps (model, setup, script, cancellable, error) ? g_steal_pointer (&script)
                                                                  : NULL;
 
@@ -303,22 +353,10 @@ pal_script_place (PalScript *script, const PalPlacement *placement, gboolean neg
 }
 
 static gint64
-common_multiple (const PalScript *script, gint64 tokens)
+tokens_with (const PalScript *script, gint64 tokens)
 {
   for (guint i = 0; script && i < script->conditions->len; i++)
-    {
-      gint64 own = g_array_index (script->conditions, PalCondition, i).tokens;
-      gint64 a = tokens, b = own;
-
-      while (b != 0)
-        {
-          gint64 rest = a % b;
-
-          a = b;
-          b = rest;
-        }
-      tokens = tokens / a * own;
-    }
+    tokens = common_multiple (tokens, g_array_index (script->conditions, PalCondition, i).tokens);
 
   return tokens;
 }
@@ -341,7 +379,7 @@ repeat_states (PalScript *script, gint64 tokens)
 void
 pal_script_align (PalScript *script, PalScript *other)
 {
-  gint64 tokens = common_multiple (other, common_multiple (script, 1));
+  gint64 tokens = tokens_with (other, tokens_with (script, 1));
 
   repeat_states (script, tokens);
   repeat_states (other, tokens);

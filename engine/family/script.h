@@ -23,6 +23,10 @@ typedef struct
   gint         clip_skip;     /* see PalRequest */
 } PalScriptSetup;
 
+/* The length that pal_script_align () brings this text's conditions to, with others of a
+ * length; nothing is encoded. */
+gint64       pal_script_tokens (PalModel *model, const PalScriptSetup *setup, gint64 others);
+
 /* note: as of pal_model_condition (). ARGUMENT when clip_skip leaves nothing. */
 PalScript   *pal_script_new    (PalModel *model, const PalScriptSetup *setup, gchar **note,
                                 GCancellable *cancellable, GError **error);

@@ -232,7 +232,7 @@ test_exemplars (void)
   for (gint i = 0; i < 96 * 96; i++)
     mask->data[i] = i % 96 > 24 ? 1.0f : 0.0f;
 
-  request.prompt = "";
+  request.prompt = "# grass";           /* a comment, which nothing is painted of */
   g_assert_true (pal_model_fits (model, &request, &plain, &error));
   request.prompt = "grass";
   g_assert_true (pal_model_fits (model, &request, &plan, &error));
@@ -244,6 +244,50 @@ test_exemplars (void)
   image = pal_generate (model, &request, NULL, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (pal_device_peak_bytes (test_device ()), <=, plan.peak_bytes);
+}
+
+/* Prompts of two and of three chunks, which are told as six, are planned as such. */
+static void
+test_long_prompts (void)
+{
+  g_autoptr (PalModel) model = open_model (FALSE, TRUE);
+  g_autoptr (PalImage) source = picture (64, 48), image = NULL;
+  g_autoptr (GError) error = NULL;
+  PalRequest request = { .intent = PAL_RESTYLE, .prompt = "a", .source = source, .strength = 0.7,
+                         .steps = 2, .guidance = 3.0, .seed = 5 };
+  PalMemoryReport brief, plan;
+
+  g_assert_true (pal_model_fits (model, &request, &brief, &error));
+  request.prompt = "a BREAK b";
+  request.negative_prompt = "c BREAK d BREAK e";
+  g_assert_true (pal_model_fits (model, &request, &plan, &error));
+  g_assert_cmpuint (plan.working_bytes[PAL_PHASE_DENOISE], >,
+                    brief.working_bytes[PAL_PHASE_DENOISE]);
+
+  pal_device_reset_peak (test_device ());
+  image = pal_generate (model, &request, NULL, NULL, NULL, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (pal_device_peak_bytes (test_device ()), ==, plan.peak_bytes);
+}
+
+/* A large picture goes in tiles though nothing is short, and the report says so. */
+static void
+test_large (void)
+{
+  g_autoptr (PalModel) model = open_model (FALSE, TRUE);
+  const PalWorkload load = {
+    .works[PAL_PHASE_ENCODE][0] = { .batch = 1, .width = 1280, .height = 1280 },
+    .works[PAL_PHASE_DECODE][0] = { .batch = 1, .width = 64, .height = 64 }
+  };
+  g_autoptr (GError) error = NULL;
+  PalMemoryReport report;
+  PalLadder ladder;
+
+  g_assert_true (pal_ladder_plan (model, &load, G_MAXUINT64, &ladder, &report, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (report.rungs, ==, 0);
+  g_assert_cmpint (report.tile_px[PAL_PHASE_ENCODE], ==, 512);
+  g_assert_cmpint (report.tile_px[PAL_PHASE_DECODE], ==, 0);
 }
 
 /* Each rung by itself gives the bytes that plenty of memory gives. */
@@ -300,6 +344,8 @@ main (gint argc, gchar **argv)
       g_test_add_data_func (ladder, &cases[i], test_ladder);
     }
   g_test_add_func ("/memory/exemplars", test_exemplars);
+  g_test_add_func ("/memory/long-prompts", test_long_prompts);
+  g_test_add_func ("/memory/large", test_large);
   g_test_add_func ("/memory/rungs", test_rungs);
 
   return device_test_run ();
