@@ -81,7 +81,7 @@ typedef struct
 
   /* Defaults, from the family or the model's own files. */
   gint     steps;
-  gdouble  guidance, image_guidance;
+  gdouble  guidance, restyle_guidance, image_guidance;
   gdouble  fill_strength, restyle_strength;
   gchar   *sampler;           /* id, see pal_sampler_list () */
   const gchar *prompt_rules;  /* how prompts are written, in English, to be translated */

@@ -89,6 +89,13 @@ default_strength (Pane *pane, const PalModelInfo *info)
   return purpose->intent == PAL_RESTYLE ? info->restyle_strength : info->fill_strength;
 }
 
+static gdouble
+default_guidance (Pane *pane, const PalModelInfo *info)
+{
+  return pal_purpose_info (pane->purpose)->intent == PAL_RESTYLE ? info->restyle_guidance
+                                                                 : info->guidance;
+}
+
 static void
 fill_defaults (Pane *pane, const PalModelInfo *info)
 {
@@ -96,7 +103,7 @@ fill_defaults (Pane *pane, const PalModelInfo *info)
 
   fill_default (pane, "strength", default_strength (pane, old), default_strength (pane, info));
   fill_default (pane, "steps", old->steps, info->steps);
-  fill_default (pane, "guidance", old->guidance, info->guidance);
+  fill_default (pane, "guidance", default_guidance (pane, old), default_guidance (pane, info));
 }
 
 /* Reset puts the zeros back. */
@@ -145,6 +152,7 @@ model_changed (const PalModelInfo *info, const GError *error, gpointer data)
       pane->defaults.restyle_strength = info->restyle_strength;
       pane->defaults.steps            = info->steps;
       pane->defaults.guidance         = info->guidance;
+      pane->defaults.restyle_guidance = info->restyle_guidance;
       g_set_str (&pane->sampler, info->sampler);
       update_sampler (pane);
     }
@@ -171,6 +179,7 @@ purpose_changed (GimpProcedureConfig *config, GParamSpec *pspec, gpointer data)
 {
   Pane             *pane = data;
   g_autofree gchar *id   = NULL;
+  gdouble           guidance;
   PalPurpose        purpose;
 
   g_object_get (config, "purpose", &id, NULL);
@@ -178,8 +187,11 @@ purpose_changed (GimpProcedureConfig *config, GParamSpec *pspec, gpointer data)
   if (purpose == pane->purpose)
     return;
 
+  guidance      = default_guidance (pane, &pane->defaults);
   pane->purpose = purpose;
   show_purpose (pane);
+  if (pane->usable)
+    fill_default (pane, "guidance", guidance, default_guidance (pane, &pane->defaults));
   g_object_set (config, "strength", 0.0, "count", pal_purpose_info (purpose)->count, NULL);
 }
 

@@ -41,7 +41,7 @@ print_text (const PalMemoryReport *report)
 
   for (guint rung = PAL_RUNG_PARTS; rung <= PAL_RUNG_STREAM; rung <<= 1)
     if (report->rungs & rung)
-      g_print ("  %s\n", pal_rung_text ((PalRungs) rung));
+      g_print ("  %s\n", _(pal_rung_text ((PalRungs) rung)));
 }
 
 static void

@@ -38,7 +38,6 @@ typedef struct
 {
   PalModel             *model;
   const PalModelInfo   *info;
-  const PalModelTraits *traits;
   PalRequest            request;        /* resolved */
   PalRandom            *random;
   PalPrompts            prompts;
@@ -564,10 +563,9 @@ pal_generate (PalModel          *model,
 
   g_return_val_if_fail (model != NULL && request != NULL, NULL);
 
-  run.info   = pal_model_info (model);
-  run.traits = pal_model_traits (model);
+  run.info = pal_model_info (model);
 
-  if (! pal_request_resolve (request, run.info, run.traits, &run.request, error) ||
+  if (! pal_request_resolve (request, run.info, &run.request, error) ||
       ! pal_model_set_adapters (model, request->adapters, request->n_adapters, error) ||
       ! plan_passes (&run, error))
     return NULL;

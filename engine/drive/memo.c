@@ -21,6 +21,7 @@ typedef struct
 typedef struct
 {
   gchar  *digest;               /* of size and pixels */
+  gint    tile_px;              /* of the tiles it was encoded in: they see norms of their own */
   gfloat *latents;
   gsize   n_bytes;
 } Picture;
@@ -162,9 +163,19 @@ digest_of (const PalImage *image)
 
 static gint
 picture_differs (gconstpointer item,
-                 gconstpointer digest)
+                 gconstpointer key)
 {
-  return g_strcmp0 (((const Picture *) item)->digest, digest);
+  const Picture *a = item, *b = key;
+
+  return a->tile_px != b->tile_px || g_strcmp0 (a->digest, b->digest) != 0;
+}
+
+static gint
+tile_of (PalModel       *model,
+         const PalImage *image)
+{
+  return pal_ladder_tile (pal_model_ladder (model), PAL_PHASE_ENCODE, image->width,
+                          image->height);
 }
 
 gfloat *
@@ -176,7 +187,8 @@ pal_memo_encode (PalModel       *model,
   const PalVaeConfig *vae    = pal_model_vae (model);
   Memo               *memo   = memo_of (model);
   g_autofree gchar   *digest = digest_of (image);
-  Picture            *known  = find (&memo->pictures, digest, picture_differs);
+  const Picture       wanted = { .digest = digest, .tile_px = tile_of (model, image) };
+  Picture            *known  = find (&memo->pictures, &wanted, picture_differs);
   gfloat             *latents;
 
   if (known)
@@ -188,6 +200,7 @@ pal_memo_encode (PalModel       *model,
 
   known          = g_new (Picture, 1);
   known->digest  = g_steal_pointer (&digest);
+  known->tile_px = tile_of (model, image);   /* smaller than wanted when memory ran out */
   known->n_bytes = (gsize) (image->width / vae->factor) * (gsize) (image->height / vae->factor) *
                    (gsize) vae->latent_channels * sizeof (gfloat);
   known->latents = g_memdup2 (latents, known->n_bytes);

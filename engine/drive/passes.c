@@ -48,18 +48,20 @@ pal_passes_batch (PalModel         *model,
   return pal_model_edits (model) ? 3 : 2;
 }
 
-/* What the exemplar memory adds to a pass, where one is asked. */
+/* What the exemplar memory adds to a pass, where one is asked. A prompt whose choices can't be
+ * made is refused when it is read. */
 static PalMatchSize
 match_size (PalModel *model, const PalRequest *r, const PalCanvas *canvas)
 {
   const gint                   factor  = pal_model_vae (model)->factor;
-  g_autoptr (PalPromptReading) reading = pal_model_info_read_prompt (pal_model_info (model),
-                                                                     r->intent, r->prompt);
+  g_autofree gchar            *chosen  = pal_prompt_choose (r->prompt, r->seed, NULL);
+  g_autoptr (PalPromptReading) reading = NULL;
 
-  if (r->intent == PAL_RESTYLE)
+  if (r->intent == PAL_RESTYLE || ! chosen)
     return (PalMatchSize) { 0 };
 
-  return pal_recall_size (model, reading ? reading->prompt : r->prompt, canvas->width / factor,
+  reading = pal_model_info_read_prompt (pal_model_info (model), r->intent, chosen);
+  return pal_recall_size (model, reading ? reading->prompt : chosen, canvas->width / factor,
                           canvas->height / factor);
 }
 
@@ -82,13 +84,19 @@ add_pass (PalModel         *model,
   if (match.n_queries > load->match.n_queries)
     load->match = match;
 
-  load->works[PAL_PHASE_TEXT][nth]    = (PalCallSize) { 1, 1, 1 };
-  load->works[PAL_PHASE_ENCODE][nth]  = (PalCallSize) { encodes ? 1 : 0, canvas->width,
-                                                    canvas->height };
-  load->works[PAL_PHASE_DENOISE][nth] = (PalCallSize) { pal_passes_batch (model, r),
-                                                    MIN (width, window), MIN (height, window),
-                                                    pal_prompts_tokens (model, r) };
-  load->works[PAL_PHASE_DECODE][nth]  = (PalCallSize) { 1, width, height };
+  load->works[PAL_PHASE_TEXT][nth] = (PalCallSize) { .batch = 1, .width = 1, .height = 1 };
+  load->works[PAL_PHASE_ENCODE][nth] = (PalCallSize) {
+    .batch = encodes ? 1 : 0, .width = canvas->width, .height = canvas->height
+  };
+  load->works[PAL_PHASE_DENOISE][nth] = (PalCallSize) {
+    .batch  = pal_passes_batch (model, r),
+    .width  = MIN (width, window),
+    .height = MIN (height, window),
+    .tokens = pal_prompts_tokens (model, r)
+  };
+  load->works[PAL_PHASE_DECODE][nth] = (PalCallSize) {
+    .batch = 1, .width = width, .height = height
+  };
 }
 
 static gboolean
@@ -134,8 +142,7 @@ pal_model_fits (PalModel          *model,
   g_return_val_if_fail (model != NULL && request != NULL && report != NULL, FALSE);
 
   *report = (PalMemoryReport) { 0 };
-  if (! pal_request_resolve (request, pal_model_info (model), pal_model_traits (model), &resolved,
-                             error) ||
+  if (! pal_request_resolve (request, pal_model_info (model), &resolved, error) ||
       ! pal_model_set_adapters (model, request->adapters, request->n_adapters, error))
     return FALSE;
 

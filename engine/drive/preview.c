@@ -3,7 +3,7 @@
  * long as they vary slowly: decoding a small field of random patches once gives enough
  * pairs to fit that. The same for every latent space, with no table of constants.
  *
- * Guarded by tests/unit/drive/test-preview.c. */
+ * Guarded by tests/unit/drive/generate.c. */
 
 #include "drive/preview.h"
 

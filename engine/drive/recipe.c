@@ -4,7 +4,7 @@
  * The form is the one that other programs write and read: the prompt, which may have
  * several lines; a line "Negative prompt: ..."; a last line of "Key: value" pairs with
  * commas between. A value that holds a comma, a colon, a quote or a line break is
- * written as a JSON string. Guarded by tests/unit/host/test-recipe.c. */
+ * written as a JSON string. Guarded by tests/cli/test-recipe.c. */
 
 #include <math.h>
 #include <string.h>
@@ -156,8 +156,9 @@ append_settings (GString            *text,
   const gchar           *sampler  = request->sampler ? request->sampler : info->sampler;
   const gchar           *id       = request->schedule ? request->schedule : "automatic";
   const PalScheduleInfo *schedule = find_schedule (id);
-  const gdouble          usual    = request->intent == PAL_FILL ? info->fill_strength
-                                                                : info->restyle_strength;
+  const gboolean         restyle  = request->intent == PAL_RESTYLE;
+  const gdouble          strength = restyle ? info->restyle_strength : info->fill_strength;
+  const gdouble          guidance = restyle ? info->restyle_guidance : info->guidance;
   g_autofree gchar      *size     = g_strdup_printf ("%dx%d", width, height);
   g_autofree gchar      *seed     = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed);
 
@@ -165,7 +166,7 @@ append_settings (GString            *text,
   if (sampler)
     append_text (text, "Sampler", sampler_name (sampler));
   append_text (text, "Schedule type", schedule ? schedule->title : id);
-  append_number (text, "CFG scale", request->guidance > 0 ? request->guidance : info->guidance);
+  append_number (text, "CFG scale", request->guidance > 0 ? request->guidance : guidance);
   if (info->instructed)
     append_number (text, "Image CFG scale", request->image_guidance > 0 ? request->image_guidance
                                                                         : info->image_guidance);
@@ -175,7 +176,7 @@ append_settings (GString            *text,
   append_adapters (text, request);
   if (request->intent != PAL_GENERATE)
     append_number (text, "Denoising strength",
-                   request->strength > 0 ? request->strength : usual);
+                   request->strength > 0 ? request->strength : strength);
   if (request->eta > 0)
     append_number (text, "Eta", request->eta);
   if (request->s_noise > 0)

@@ -13,8 +13,7 @@
 typedef struct
 {
   const gchar *field;
-  gdouble      value, least, most;
-  gboolean     zero;          /* 0 stands for the default */
+  gdouble      value, least, most;     /* 0 too: it stands for the default */
 } Range;
 
 static gboolean
@@ -41,23 +40,22 @@ check_ranges (const PalRequest  *r,
               GError           **error)
 {
   const Range ranges[] = {
-    { "steps", r->steps, 1.0, 1000.0, TRUE },
-    { "guidance", r->guidance, 1.0, 50.0, TRUE },
-    { "image guidance", r->image_guidance, 1.0, 50.0, TRUE },
-    { "eta", r->eta, 0.0, 1.0, TRUE },
-    { "clip_skip", r->clip_skip, 1.0, 100.0, TRUE },
-    { "s_noise", r->s_noise, 0.0, 2.0, TRUE },
-    { "intent", r->intent, 0.0, PAL_N_INTENTS - 1, TRUE },
-    { "random", r->random, 0.0, PAL_RANDOM_PHILOX, TRUE }
+    { "steps", r->steps, 1.0, 1000.0 },
+    { "guidance", r->guidance, 1.0, 50.0 },
+    { "image guidance", r->image_guidance, 1.0, 50.0 },
+    { "eta", r->eta, 0.0, 1.0 },
+    { "clip skip", r->clip_skip, 1.0, 100.0 },
+    { "s_noise", r->s_noise, 0.0, 2.0 },
+    { "intent", r->intent, 0.0, PAL_N_INTENTS - 1 },
+    { "random", r->random, 0.0, PAL_RANDOM_PHILOX }
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (ranges); i++)
     {
       const Range *range = ranges + i;
 
-      if (range->zero && range->value == 0.0)
-        continue;
-      if (! (range->value >= range->least && range->value <= range->most))
+      if (range->value != 0.0 &&
+          ! (range->value >= range->least && range->value <= range->most))
         return refuse (error, "%s is %g; it must be from %g to %g", range->field, range->value,
                        range->least, range->most);
     }
@@ -118,11 +116,10 @@ check_images (const PalRequest  *r,
 }
 
 gboolean
-pal_request_resolve (const PalRequest      *request,
-                     const PalModelInfo    *info,
-                     const PalModelTraits  *traits,
-                     PalRequest            *out,
-                     GError               **error)
+pal_request_resolve (const PalRequest    *request,
+                     const PalModelInfo  *info,
+                     PalRequest          *out,
+                     GError             **error)
 {
   gboolean restyle = request->intent == PAL_RESTYLE;
 
@@ -139,8 +136,7 @@ pal_request_resolve (const PalRequest      *request,
   if (out->steps == 0)
     out->steps = info->steps;
   if (out->guidance == 0.0)
-    out->guidance = restyle && traits->restyle_guidance > 0.0 ? traits->restyle_guidance
-                                                               : info->guidance;
+    out->guidance = restyle ? info->restyle_guidance : info->guidance;
   if (out->image_guidance == 0.0)
     out->image_guidance = info->image_guidance;
   if (out->strength == 0.0)

@@ -9,6 +9,6 @@
 /* *out = request with the model's defaults in place of zeros; strings and images are
  * still the request's. ARGUMENT names the field, its value and the range. */
 gboolean pal_request_resolve (const PalRequest *request, const PalModelInfo *info,
-                              const PalModelTraits *traits, PalRequest *out, GError **error);
+                              PalRequest *out, GError **error);
 
 #endif

@@ -73,31 +73,13 @@ read_window (const PalJson *extra, PalModelTraits *traits, GError **error)
 gboolean
 pal_traits_read (const PalJson *extra, PalModelTraits *traits, GError **error)
 {
-  g_autoptr (PalJson) defaults = NULL;
   gboolean unused;
 
-  if (! pal_json_child (extra, "defaults", &defaults, error))
-    return FALSE;
-
-  if (! read_choice (extra, "conditioning", &unused, error) ||
-      ! read_choice (extra, "posterior", &unused, error) ||
-      ! read_choice (extra, "mask", &traits->mask_area, error) ||
-      ! read_choice (extra, "class_labels", &traits->pooled_labels, error) ||
-      ! read_window (extra, traits, error) ||
-      (defaults &&
-       ! pal_json_double (defaults, "restyle_guidance", &traits->restyle_guidance, error)))
-    return FALSE;
-
-  if (traits->restyle_guidance != 0.0 &&
-      (traits->restyle_guidance < 1.0 || traits->restyle_guidance > 50.0))
-    {
-      g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s: \"restyle_guidance\" is %g, and must lie in 1 to 50",
-                   pal_json_label (defaults), traits->restyle_guidance);
-      return FALSE;
-    }
-
-  return TRUE;
+  return read_choice (extra, "conditioning", &unused, error) &&
+         read_choice (extra, "posterior", &unused, error) &&
+         read_choice (extra, "mask", &traits->mask_area, error) &&
+         read_choice (extra, "class_labels", &traits->pooled_labels, error) &&
+         read_window (extra, traits, error);
 }
 
 gboolean
@@ -133,19 +115,24 @@ read_defaults (const PalJson *extra, PalModelInfo *info, GError **error)
     return TRUE;
 
   if (! pal_json_int (defaults, "steps", &steps, error) ||
-      ! pal_json_double (defaults, "guidance", &info->guidance, error) ||
+      ! pal_json_double (defaults, "guidance", &info->guidance, error))
+    return FALSE;
+
+  info->restyle_guidance = info->guidance;
+  if (! pal_json_double (defaults, "restyle_guidance", &info->restyle_guidance, error) ||
       ! pal_json_double (defaults, "fill_strength", &info->fill_strength, error) ||
       ! pal_json_double (defaults, "restyle_strength", &info->restyle_strength, error) ||
       ! pal_json_string (defaults, "sampler", &info->sampler, error))
     return FALSE;
 
   if (steps < 1 || steps > 1000 || info->guidance < 1.0 || info->guidance > 50.0 ||
+      info->restyle_guidance < 1.0 || info->restyle_guidance > 50.0 ||
       info->fill_strength <= 0.0 || info->fill_strength > 1.0 ||
       info->restyle_strength <= 0.0 || info->restyle_strength > 1.0)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_FORMAT,
-                   "%s: a value is out of range (steps 1 to 1000, guidance 1 to 50, strengths "
-                   "above 0 and up to 1)", pal_json_label (defaults));
+                   "%s: a value is out of range (steps 1 to 1000, guidance and restyle_guidance 1 "
+                   "to 50, strengths above 0 and up to 1)", pal_json_label (defaults));
       return FALSE;
     }
 

@@ -128,6 +128,7 @@ set_defaults (const PalParts *parts, PalModelInfo *info)
       info->steps = steps > 0 ? steps : distilled->steps;
       info->guidance = distilled->guidance;
     }
+  info->restyle_guidance = info->guidance;
 }
 
 /* Convolutional models carry over to somewhat other sizes than they were shown; a family's

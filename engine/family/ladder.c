@@ -3,6 +3,8 @@
 
 #include "family/model.h"
 
+#include <glib/gi18n-lib.h>
+
 /* A larger picture goes through the codec in tiles whatever the memory, since its
  * activations would be gigabytes. */
 #define MOST_WHOLE_PX (1024 * 1024)
@@ -17,10 +19,10 @@ static const struct
   PalRungs     rung;
   const gchar *text;
 } rungs[] = {
-  { PAL_RUNG_PARTS, "short of memory: weights are held only while their network works" },
-  { PAL_RUNG_SPLIT, "short of memory: prompt and negative prompt are run one after the other" },
-  { PAL_RUNG_TILES, "short of memory: the picture is encoded or decoded in tiles" },
-  { PAL_RUNG_STREAM, "short of memory: weights are read anew at each step, which is slower" },
+  { PAL_RUNG_PARTS, N_("short of memory: weights are held only while their network works") },
+  { PAL_RUNG_SPLIT, N_("short of memory: prompt and negative prompt are run one after the other") },
+  { PAL_RUNG_TILES, N_("short of memory: the picture is encoded or decoded in tiles") },
+  { PAL_RUNG_STREAM, N_("short of memory: weights are read anew at each step, which is slower") },
 };
 
 const gchar *
@@ -34,11 +36,11 @@ pal_rung_text (PalRungs rung)
 }
 
 static const gchar *const titles[PAL_N_PHASES] = {
-  [PAL_PHASE_LOAD] = "reading weights",
-  [PAL_PHASE_TEXT] = "reading the prompt",
-  [PAL_PHASE_ENCODE] = "encoding the picture",
-  [PAL_PHASE_DENOISE] = "painting",
-  [PAL_PHASE_DECODE] = "decoding the picture",
+  [PAL_PHASE_LOAD] = N_("reading weights"),
+  [PAL_PHASE_TEXT] = N_("reading the prompt"),
+  [PAL_PHASE_ENCODE] = N_("encoding the picture"),
+  [PAL_PHASE_DENOISE] = N_("painting"),
+  [PAL_PHASE_DECODE] = N_("decoding the picture"),
 };
 
 const gchar *
@@ -215,8 +217,24 @@ peak (const PalLadder *ladder, const Need *needs)
   return ladder->parts ? largest : weights + working;
 }
 
+/* The tiles of a codec's works, which large pictures go in whatever the memory. */
+static gint
+tile_of (const PalLadder *ladder, PalPhase phase, const PalCallSize *works, gint factor)
+{
+  const gint unit = phase == PAL_PHASE_DECODE ? factor : 1;
+  gint tile_px = 0;
+
+  for (guint i = 0; is_codec (phase) && i < PAL_MAX_WORKS; i++)
+    if (works[i].batch > 0)
+      tile_px = MAX (tile_px, pal_ladder_tile (ladder, phase, works[i].width * unit,
+                                               works[i].height * unit));
+
+  return tile_px;
+}
+
 static void
-fill_report (PalMemoryReport *report, const PalLadder *ladder, const Need *needs)
+fill_report (PalMemoryReport *report, const PalLadder *ladder, const Need *needs,
+             const PalWorkload *load, gint factor)
 {
   report->peak_bytes = peak (ladder, needs);
   report->rungs = ladder->rungs;
@@ -224,7 +242,7 @@ fill_report (PalMemoryReport *report, const PalLadder *ladder, const Need *needs
     {
       report->weights_bytes[i] = needs[i].weights;
       report->working_bytes[i] = needs[i].working;
-      report->tile_px[i] = ladder->tile_px[i];
+      report->tile_px[i] = tile_of (ladder, (PalPhase) i, load->works[i], factor);
       report->streamed[i] = ladder->streamed[i];
     }
 }
@@ -321,6 +339,6 @@ pal_ladder_plan (PalModel *model, const PalWorkload *load, guint64 budget_bytes,
                          fits ? error : NULL);
 
   join_runs (model, load, budget_bytes, ladder, &needs[PAL_PHASE_DENOISE]);
-  fill_report (report, ladder, needs);
+  fill_report (report, ladder, needs, load, pal_model_vae (model)->factor);
   return fits;
 }

@@ -482,7 +482,7 @@ pal_model_work (PalModel *model, PalPhase phase, gint batch, gint width, gint he
                 PalWork *work, GError **error)
 {
   gint unit = phase == PAL_PHASE_ENCODE ? 1 : model->parts->vae.factor;
-  PalCallSize size = { batch, width / unit, height / unit };
+  PalCallSize size = { .batch = batch, .width = width / unit, .height = height / unit };
 
   g_return_val_if_fail (phase != PAL_PHASE_LOAD && phase < PAL_N_PHASES, FALSE);
 

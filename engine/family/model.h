@@ -67,7 +67,6 @@ typedef struct
 {
   gboolean pooled_labels;     /* the denoiser's class labels are the text's pooled state */
   gboolean mask_area;         /* the mask goes to latent size by area means, not by nearest pixel */
-  gdouble  restyle_guidance;  /* 0 = PalModelInfo's guidance */
   gint     window_px;         /* larger pictures are painted in windows of this side; 0 = whole */
   gint     window_overlap_px;
   gint     text_skip;         /* last layers of the text encoders that are left out, */

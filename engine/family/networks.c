@@ -7,8 +7,8 @@
 
 #include "base/debug.h"
 
-/* Programs kept. A run needs four: text, encoder, denoiser, decoder; and one for each
- * stage of an exemplar memory. */
+/* Programs kept: as many as take turns within a step, the denoiser's and one for each stage
+ * of an exemplar memory. What else a run needs is called a few times. */
 #define MAX_PROGRAMS 9
 
 typedef struct

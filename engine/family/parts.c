@@ -77,7 +77,7 @@ check_class (const PalJson *index, GError **error)
     {
       g_set_error (error, PAL_ERROR, PAL_ERROR_UNSUPPORTED,
                    "%s: %s has no \"unet\", so its family is not built yet; "
-                   "choose a Stable Diffusion 1.x model",
+                   "choose a Stable Diffusion 1.x, 2.x or XL model",
                    pal_json_label (index), class_name);
       return FALSE;
     }

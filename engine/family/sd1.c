@@ -24,11 +24,14 @@ detect_sd2 (const PalParts *parts)
   return parts->encoders[0].clip.act == PAL_ACT_GELU ? 2 : 0;
 }
 
-/* Ours says so in its index; none of the others was trained for a flow. */
+/* Ours lists its words in its index, where others say at most how they want to be fed; none
+ * of the others was trained for a flow. */
 static gint
 detect_small (const PalParts *parts)
 {
-  return parts->extra || parts->schedule.flow ? 3 : 0;
+  gboolean words = parts->extra && pal_json_has (parts->extra, "vocabulary");
+
+  return words || parts->schedule.flow ? 3 : 0;
 }
 
 const PalFamily pal_family_sd1 = {

@@ -6,7 +6,7 @@
  * first, each at the lowest place that is free over its whole lifetime. Easy to get
  * wrong: lifetimes include both ends, since a step reads its inputs while it writes
  * its output; a view keeps its base alive; an output lives to the end
- * (tests/unit/device/plan.c). */
+ * (tests/unit/device/test-plan.c). */
 
 #include "run/private.h"
 

@@ -8,8 +8,8 @@
 #include "support.h"
 
 static const PalModelInfo model = {
-  .title = "sd15", .steps = 25, .guidance = 7.5, .fill_strength = 1.0, .restyle_strength = 0.6,
-  .sampler = (gchar *) "dpmpp-2m"
+  .title = "sd15", .steps = 25, .guidance = 7.5, .restyle_guidance = 2.5, .fill_strength = 1.0,
+  .restyle_strength = 0.6, .sampler = (gchar *) "dpmpp-2m"
 };
 
 static PalRecipe *
@@ -64,15 +64,22 @@ test_edited (void)
 static void
 test_defaults (void)
 {
-  const PalRequest      request = { .intent = PAL_FILL, .prompt = "x" };
-  g_autofree gchar     *text    = pal_recipe_format (&request, &model, 8, 8);
-  g_autoptr (PalRecipe) recipe  = parse (text);
+  const struct { PalIntent intent; gdouble guidance, strength; } rows[] = {
+    { PAL_FILL, 7.5, 1.0 }, { PAL_RESTYLE, 2.5, 0.6 }, { PAL_GENERATE, 7.5, 0.0 }
+  };
 
-  g_assert_cmpint (recipe->steps, ==, 25);
-  g_assert_cmpfloat (recipe->guidance, ==, 7.5);
-  g_assert_cmpfloat (recipe->strength, ==, 1.0);
-  g_assert_cmpstr (recipe->sampler, ==, "dpmpp-2m");
-  g_assert_null (recipe->negative_prompt);
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      const PalRequest      request = { .intent = rows[i].intent, .prompt = "x" };
+      g_autofree gchar     *text    = pal_recipe_format (&request, &model, 8, 8);
+      g_autoptr (PalRecipe) recipe  = parse (text);
+
+      g_assert_cmpint (recipe->steps, ==, 25);
+      g_assert_cmpfloat (recipe->guidance, ==, rows[i].guidance);
+      g_assert_cmpfloat (recipe->strength, ==, rows[i].strength);
+      g_assert_cmpstr (recipe->sampler, ==, "dpmpp-2m");
+      g_assert_null (recipe->negative_prompt);
+    }
 }
 
 static void

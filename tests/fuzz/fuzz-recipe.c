@@ -11,7 +11,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data,
   g_autofree gchar     *text   = fuzz_text (data, size);
   g_autoptr (GError)    error  = NULL;
   g_autoptr (PalRecipe) recipe = pal_recipe_parse (text, &error);
-  PalModelInfo          info   = { .sampler = (gchar *) "ddim", .steps = 1, .guidance = 1 };
+  PalModelInfo          info   = { .sampler = (gchar *) "ddim", .steps = 1, .guidance = 1,
+                                   .restyle_guidance = 1 };
   g_autofree gchar     *again  = NULL;
 
   g_assert ((recipe == NULL) == (error != NULL));

@@ -10,19 +10,18 @@
 static gchar default_sampler[] = "unipc";
 
 static const PalModelInfo info = {
-  .steps = 16, .guidance = 3.0, .fill_strength = 0.9, .restyle_strength = 0.6,
-  .sampler = default_sampler
+  .steps = 16, .guidance = 3.0, .restyle_guidance = 1.5, .fill_strength = 0.9,
+  .restyle_strength = 0.6, .sampler = default_sampler
 };
 
 static void
 expect (PalRequest   request,
         const gchar *word)
 {
-  g_autoptr (GError) error  = NULL;
-  PalModelTraits     traits = { 0 };
+  g_autoptr (GError) error = NULL;
   PalRequest         out;
 
-  g_assert_false (pal_request_resolve (&request, &info, &traits, &out, &error));
+  g_assert_false (pal_request_resolve (&request, &info, &out, &error));
   g_assert_error (error, PAL_ERROR, PAL_ERROR_ARGUMENT);
   if (! strstr (error->message, word))
     g_error ("\"%s\" does not name %s", error->message, word);
@@ -62,11 +61,10 @@ static void
 test_defaults (void)
 {
   g_autoptr (PalImage) source = pal_image_new (64, 48, 4);
-  PalModelTraits       traits = { .restyle_guidance = 1.5 };
   PalRequest           fill   = { .intent = PAL_FILL, .source = source };
   PalRequest           out;
 
-  g_assert_true (pal_request_resolve (&fill, &info, &traits, &out, NULL));
+  g_assert_true (pal_request_resolve (&fill, &info, &out, NULL));
   g_assert_cmpint (out.steps, ==, 16);
   g_assert_cmpfloat (out.guidance, ==, 3.0);
   g_assert_cmpfloat (out.strength, ==, 0.9);
@@ -76,14 +74,14 @@ test_defaults (void)
   g_assert_cmpint (out.height, ==, 48);
 
   fill.intent = PAL_RESTYLE;
-  g_assert_true (pal_request_resolve (&fill, &info, &traits, &out, NULL));
+  g_assert_true (pal_request_resolve (&fill, &info, &out, NULL));
   g_assert_cmpfloat (out.guidance, ==, 1.5);
   g_assert_cmpfloat (out.strength, ==, 0.6);
 
   fill.guidance = 7.0;
   fill.strength = 0.2;
   fill.steps    = 3;
-  g_assert_true (pal_request_resolve (&fill, &info, &traits, &out, NULL));
+  g_assert_true (pal_request_resolve (&fill, &info, &out, NULL));
   g_assert_cmpfloat (out.guidance, ==, 7.0);
   g_assert_cmpfloat (out.strength, ==, 0.2);
   g_assert_cmpint (out.steps, ==, 3);

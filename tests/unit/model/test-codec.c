@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "drive/codec.h"
+#include "drive/memo.h"
 #include "drive/windows.h"
 
 static const gchar *const parts[] = {
@@ -290,6 +291,28 @@ test_codec (gconstpointer data)
     check_seams (c, vae->factor, pixels, decoded->data);
 }
 
+/* What is remembered of a picture is what encoding it now would give. */
+static void
+test_memo (void)
+{
+  static const gint    tiles[] = { 0, 256, 0 };
+  g_autoptr (PalModel) model   = open_model (NULL);
+  g_autoptr (PalImage) image   = picture (320, 256);
+  const gint           factor  = pal_model_vae (model)->factor;
+  const gsize          n       = (gsize) (320 / factor) * (gsize) (256 / factor) *
+                                 (gsize) pal_model_vae (model)->latent_channels * sizeof (gfloat);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (tiles); i++)
+    {
+      g_autofree gfloat *known = NULL, *anew = NULL;
+
+      pal_model_ladder (model)->tile_px[PAL_PHASE_ENCODE] = tiles[i];
+      known = pal_memo_encode (model, image, NULL, NULL);
+      anew  = pal_codec_encode (model, image, NULL, NULL);
+      g_assert_cmpmem (known, n, anew, n);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -304,6 +327,7 @@ main (int argc, char **argv)
     }
 
   g_test_add_func ("/codec/not-finite", test_not_finite);
+  g_test_add_func ("/codec/memo", test_memo);
 
   return device_test_run ();
 }

@@ -260,7 +260,7 @@ test_exemplars (void)
   for (gint i = 0; i < 96 * 96; i++)
     mask->data[i] = i % 96 > 24 ? 1.0f : 0.0f;
 
-  request.prompt = "";
+  request.prompt = "# grass";           /* a comment, which nothing is painted of */
   g_assert_true (pal_model_fits (model, &request, &plain, &error));
   request.prompt = "grass";
   g_assert_true (pal_model_fits (model, &request, &plan, &error));
@@ -272,6 +272,26 @@ test_exemplars (void)
   image = pal_generate (model, &request, NULL, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (pal_device_peak_bytes (test_device ()), <=, plan.peak_bytes);
+}
+
+/* A large picture goes in tiles though nothing is short, and the report says so. */
+static void
+test_large (void)
+{
+  g_autoptr (PalModel) model = open_model (FALSE, TRUE);
+  const PalWorkload load = {
+    .works[PAL_PHASE_ENCODE][0] = { .batch = 1, .width = 1280, .height = 1280 },
+    .works[PAL_PHASE_DECODE][0] = { .batch = 1, .width = 64, .height = 64 }
+  };
+  g_autoptr (GError) error = NULL;
+  PalMemoryReport report;
+  PalLadder ladder;
+
+  g_assert_true (pal_ladder_plan (model, &load, G_MAXUINT64, &ladder, &report, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (report.rungs, ==, 0);
+  g_assert_cmpint (report.tile_px[PAL_PHASE_ENCODE], ==, 512);
+  g_assert_cmpint (report.tile_px[PAL_PHASE_DECODE], ==, 0);
 }
 
 /* Each rung by itself gives the bytes that plenty of memory gives. */
@@ -329,6 +349,7 @@ main (gint argc, gchar **argv)
     }
   g_test_add_func ("/memory/prompts", test_prompts);
   g_test_add_func ("/memory/exemplars", test_exemplars);
+  g_test_add_func ("/memory/large", test_large);
   g_test_add_func ("/memory/rungs", test_rungs);
 
   return device_test_run ();

@@ -322,6 +322,7 @@ test_extra (void)
   g_assert_cmpint (info->trained_max_px, ==, 256);
   g_assert_cmpint (info->steps, ==, 16);
   g_assert_cmpfloat (info->guidance, ==, 3.0);
+  g_assert_cmpfloat (info->restyle_guidance, ==, 1.5);
 
   edit (index, "\"steps\": 16", "\"steps\": 0");
   g_clear_pointer (&info, pal_model_info_free);
@@ -425,6 +426,9 @@ test_labels (gconstpointer data)
   g_assert_no_error (error);
   g_assert_cmpstr (pal_model_info (model)->precision, ==,
                    g_str_equal (data, "unet-labels-int8-tiny") ? "I8" : "F16");
+
+  /* A word about how it is fed makes no small model of it. */
+  g_assert_cmpstr (pal_model_info (model)->family, ==, "sd1");
 
   pal_model_condition (model, "a wooden bench", &text, NULL, NULL, &error);
   g_assert_no_error (error);
