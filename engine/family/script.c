@@ -16,6 +16,9 @@
 #include "family/family.h"
 #include "text/prompt-chunks.h"
 
+/* To which texts are repeated, tokens: any of up to six chunks of 77 come to one length. */
+#define MOST_TOKENS (60 * 77)
+
 /* What of the grammar a family follows. */
 typedef struct
 {
@@ -309,8 +312,10 @@ pal_script_place (PalScript *script, const PalPlacement *placement, gboolean neg
     pal_condition_place (&g_array_index (script->conditions, PalCondition, i), placement, negative);
 }
 
+/* The least length that both can be repeated to; the longer one's where that is out of all
+ * proportion, so that the other is cut in its last round. */
 static gint64
-common_multiple (gint64 a, gint64 b)
+common_length (gint64 a, gint64 b)
 {
   gint64 x = a, y = b;
 
@@ -322,7 +327,7 @@ common_multiple (gint64 a, gint64 b)
       y = rest;
     }
 
-  return a / x * b;
+  return a / x * b <= MOST_TOKENS ? a / x * b : MAX (a, b);
 }
 
 /* Of all conditions and of tokens. script may be NULL. */
@@ -330,7 +335,7 @@ static gint64
 common_tokens (const PalScript *script, gint64 tokens)
 {
   for (guint i = 0; script && i < script->conditions->len; i++)
-    tokens = common_multiple (tokens, g_array_index (script->conditions, PalCondition, i).tokens);
+    tokens = common_length (tokens, g_array_index (script->conditions, PalCondition, i).tokens);
 
   return tokens;
 }
@@ -343,7 +348,7 @@ pal_script_tokens (PalModel *model, const PalScriptSetup *setup, gint64 tokens)
   g_autoptr (GPtrArray) before = NULL;
 
   if (! has_parts (model, setup))
-    return common_multiple (tokens, positions);
+    return common_length (tokens, positions);
 
   parts = pal_prompt_parse (setup->text ? setup->text : "", setup->n_steps);
   for (guint step = 0; step < setup->n_steps; step++)
@@ -356,7 +361,7 @@ pal_script_tokens (PalModel *model, const PalScriptSetup *setup, gint64 tokens)
         continue;
 
       chunks = chunks_of_parts (model, here, &n);
-      tokens = common_multiple (tokens, (gint64) n * positions);
+      tokens = common_length (tokens, (gint64) n * positions);
       g_clear_pointer (&before, g_ptr_array_unref);
       before = g_steal_pointer (&here);
     }
@@ -374,7 +379,7 @@ repeat_states (PalScript *script, gint64 tokens)
 
       c->states = g_renew (gfloat, c->states, all);
       for (gsize at = own; at < all; at += own)
-        memcpy (c->states + at, c->states, own * sizeof (gfloat));
+        memcpy (c->states + at, c->states, MIN (own, all - at) * sizeof (gfloat));
       c->tokens = tokens;
     }
 }

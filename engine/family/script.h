@@ -41,7 +41,8 @@ void         pal_script_place  (PalScript *script, const PalPlacement *placement
 gint64       pal_script_tokens (PalModel *model, const PalScriptSetup *setup, gint64 tokens);
 
 /* Brings all conditions of both to one length, by repeating each: attention to a text that
- * is there twice is attention to the text. other may be NULL. */
+ * is there twice is attention to the text. Lengths that have no common multiple up to some
+ * thousands are repeated to the longest. other may be NULL. */
 void         pal_script_align  (PalScript *script, PalScript *other);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PalScript, pal_script_free)

@@ -207,6 +207,9 @@ test_tokens (void)
 {
   static const struct { const gchar *text; gint64 chunks; } rows[] = {
     { "a cat", 1 }, { "", 1 }, { "a BREAK b", 2 }, { "[a BREAK b:a BREAK b BREAK c:0.5]", 6 },
+    /* 72 chunks would be too many */
+    { "[a BREAK b BREAK c BREAK d BREAK e BREAK f BREAK g BREAK h:"
+      "a BREAK b BREAK c BREAK d BREAK e BREAK f BREAK g BREAK h BREAK i:0.5]", 9 },
   };
   g_autoptr (PalModel) model = open_model ();
 
