@@ -35,6 +35,8 @@ CONFIG = {
     # Of two labels, one of these lies rather above the other: its squared distance falls by this from the area's middle
     # to half its height above.
     "above": list(samples.SKIES), "tilt": 40.0,
+    # These hold what is larger than patches, clouds: above this noise level they are taken as they lie.
+    "whole_above": 0.4,
     # An exemplar's cell is voted for by the 3x3 patches that hold it, weighted by a Gaussian of this deviation.
     "vote_smooth": 0.5,
     # One of this many exemplars whose mean comes nearest to the network's first guess; the seed says which.
@@ -167,6 +169,17 @@ class Recall:
             self.chosen[i] = self.candidates[i][order[self.seed % len(order)]]
         return self.chosen[i]
 
+    def lie(self, exemplar, area):
+        """What an exemplar has at the cells of an area less its mean there, as it lies: from a corner that
+        the seed says, mirrored where it ends. [C, H, W]"""
+        def along(axis, length, step):
+            have = exemplar.shape[axis]
+            spare = max(have - length + 1, 1)
+            at = (torch.arange(length) + self.seed % spare * step % spare) % (2 * have)
+            return torch.where(at < have, at, 2 * have - 1 - at)
+        laid = exemplar[:, along(1, area.shape[0], 7)][:, :, along(2, area.shape[1], 13)]
+        return laid - laid[:, area].mean(1)[:, None, None]
+
     def patches(self, i, exemplar, stage):
         if (i, stage) not in self.stages:
             side, channels = self.config["stage_side"][stage], self.config["stage_channels"][stage]
@@ -176,10 +189,12 @@ class Recall:
     def detail(self, i, x, guess, area, signal, noise):
         """x0 [C, H, W] at the cells of an area, by the exemplar of label i."""
         c, h, w = x.shape
-        stage = next(k for k, above in enumerate(self.config["stage_above"]) if noise > above)
-        patches = self.patches(i, self.choose(i, guess, area), stage)
-        form = torch.zeros_like(x)
+        exemplar, form = self.choose(i, guess, area), torch.zeros_like(x)
         form[: self.config["form_channels"]] = self.form(i, guess, area)
+        if self.labels[i] in self.config["above"] and noise > self.config["whole_above"]:
+            return self.lie(exemplar, area) + form
+        stage = next(k for k, above in enumerate(self.config["stage_above"]) if noise > above)
+        patches = self.patches(i, exemplar, stage)
         cells = neighbours(area, self.config["stage_side"][stage])
         queries = (x - signal * form)[: self.config["stage_channels"][stage]].flatten(1)[:, cells]
         votes, weight = torch.zeros(h * w, c * VOTE * VOTE), self.vote.repeat(c)

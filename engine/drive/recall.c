@@ -13,6 +13,7 @@
  *     so that patches compare detail, whatever its colour and light;
  *   - a neighbour outside the area is replaced by the one opposite, else by the cell;
  *   - patches are compared whole, but only their 3x3 middle votes;
+ *   - a sky's exemplar is first taken as it lies, since clouds are larger than patches;
  *   - what lies around the area draws the form where its colour, not its distance to the
  *     guess, is one that the label's exemplars have. */
 
@@ -476,26 +477,79 @@ count_votes (PalRecall *recall)
       }
 }
 
+/* Where a cell of the exemplar stands, of length, that repeats itself mirrored; the seed says
+ * by how much it is shifted. */
+static gint
+lies_at (const PalRecall *recall, gint at, gint length, gint wanted, guint64 step)
+{
+  const guint64 spare = (guint64) MAX (length - wanted + 1, 1);
+
+  at = (at + (gint) (recall->seed % spare * step % spare)) % (2 * length);
+  return at < length ? at : 2 * length - 1 - at;
+}
+
+/* clean = the form, and the exemplar as it lies less its mean there. */
+static gboolean
+lay_exemplar (PalRecall *recall, const PalExemplar *exemplar, GError **error)
+{
+  gint channels = recall->config->channels, formed = recall->config->form_channels;
+  g_autofree gfloat *whole = NULL;
+
+  if (! pal_floats_new (&whole, (gsize) (exemplar->width * exemplar->height * channels), error))
+    return FALSE;
+
+  pal_exemplars_read (recall->exemplars, exemplar, whole);
+  for (gint c = 0; c < channels; c++)
+    {
+      gdouble sum = 0.0;
+
+      for (gsize i = 0; i < recall->n_cells; i++)
+        {
+          gint cell = recall->cells[i];
+          gint y = lies_at (recall, cell / recall->width, exemplar->height, recall->height, 7);
+          gint x = lies_at (recall, cell % recall->width, exemplar->width, recall->width, 13);
+          gfloat value = whole[(y * exemplar->width + x) * channels + c];
+
+          sum += (gdouble) value;
+          recall->clean[cell * channels + c] = value;
+        }
+
+      for (gsize i = 0; i < recall->n_cells; i++)
+        {
+          gint cell = recall->cells[i];
+
+          recall->clean[cell * channels + c] +=
+            (c < formed ? recall->form[cell * formed + c] : 0.0f) -
+            (gfloat) (sum / (gdouble) recall->n_cells);
+        }
+    }
+
+  return TRUE;
+}
+
 /* clean, at the source's cells, by its exemplar. */
 static gboolean
 recall_source (PalRecall *recall, Source *source, const PalSamplingLevel *level, const gfloat *x,
                GCancellable *cancellable, GError **error)
 {
+  const gdouble noise = level->noise / (level->signal + level->noise);
   const PalPatchStage *stage;
   guint nth = 0;
 
   if (! source->patches.exemplar)
     choose (recall, source);
 
-  while (nth + 1 < recall->config->n_stages &&
-         level->noise / (level->signal + level->noise) <= recall->config->stages[nth].above)
+  shape_form (recall, source);
+  if (source->label->above && noise > recall->config->whole_above)
+    return lay_exemplar (recall, source->patches.exemplar, error);
+
+  while (nth + 1 < recall->config->n_stages && noise <= recall->config->stages[nth].above)
     nth++;
 
   stage = pal_patches_stage (&source->patches, nth, error);
   if (! stage)
     return FALSE;
 
-  shape_form (recall, source);
   write_queries (recall, &recall->config->stages[nth], level, x);
 
   if (! pal_model_match (recall->model,

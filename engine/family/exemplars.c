@@ -120,6 +120,7 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
   config->form_smooth = 4.0;
   config->vote_smooth = 0.5;
   config->around_alike = 1.0;
+  config->whole_above = 1.0;
 
   if (! pal_json_int (json, "form_channels", &form, error) ||
       ! pal_json_double (json, "form_smooth", &config->form_smooth, error) ||
@@ -128,6 +129,7 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
       ! pal_json_double (json, "around_alike", &config->around_alike, error) ||
       ! pal_json_double (json, "own_colour", &config->own_colour, error) ||
       ! pal_json_double (json, "tilt", &config->tilt, error) ||
+      ! pal_json_double (json, "whole_above", &config->whole_above, error) ||
       ! pal_json_int (json, "nearest", &nearest, error))
     return FALSE;
 
@@ -145,6 +147,8 @@ read_config (const PalJson *json, PalExemplarsConfig *config, GError **error)
     return refuse (json, "own_colour", "0 to 1", error);
   if (config->tilt < 0.0 || config->tilt > 1e6)
     return refuse (json, "tilt", "0 to 1000000", error);
+  if (config->whole_above < 0.0 || config->whole_above > 1.0)
+    return refuse (json, "whole_above", "0 to 1", error);
   if (nearest < 1 || nearest > 64)
     return refuse (json, "nearest", "1 to 64", error);
 

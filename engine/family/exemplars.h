@@ -33,6 +33,7 @@ typedef struct
   gdouble          around_alike;   /* latents: deviation of the Gaussian by which it fits */
   gdouble          own_colour;     /* share of the way that the form goes to the exemplar's mean */
   gdouble          tilt;           /* by which a label that lies above others is preferred there */
+  gdouble          whole_above;    /* share of noise above which its exemplar is taken as it lies */
   gdouble          vote_smooth;    /* cells: of the Gaussian that weighs votes of patches */
   gint             nearest;        /* the seed chooses among so many */
   guint            n_stages;

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs palimpsest-golden as a test.
 
-    run.py PROGRAM DATA CHOICE    this tree's cases; the selection of CHOICE, which on rusticl leaves those
-                                  to the other form that $PALIMPSEST_GOLDENS has too
+    run.py PROGRAM DATA CHOICE    this tree's cases; the selection of CHOICE. Not of those that
+                                  $PALIMPSEST_GOLDENS has too on rusticl: the other form's
     run.py PROGRAM                all built cases of the folder $PALIMPSEST_GOLDENS, if set
 """
 import fnmatch

@@ -20,7 +20,7 @@ static const gchar *const names[] = { "grass.0", "grass.1", "grass.2", "night sk
 static const gchar good[] =
   "{\"form_channels\": 1, \"stage_above\": [0.5, 0], \"stage_side\": [3, 3], "
   "\"stage_channels\": [1, 2], \"nearest\": 2, \"form_smooth_of\": {\"sky\": 9}, "
-  "\"above\": [\"sky\"], \"tilt\": 3, "
+  "\"above\": [\"sky\"], \"tilt\": 3, \"whole_above\": 0.5, "
   "\"words\": {\"grass\": \"grass\", \"lawn\": \"grass\", \"sky\": \"sky\", \"sand\": \"sand\", "
   "\"night sky\": \"night sky\"}}";
 
@@ -166,6 +166,8 @@ static const Wrong wrong[] = {
   { "too small", "\"stage_side\": [3, 3]", "\"stage_side\": [5, 3]", PAL_ERROR_WEIGHT,
     "\"grass.0\" must be I8 of [5" },
   { "tilt", "\"tilt\": 3", "\"tilt\": -3", PAL_ERROR_FORMAT, "\"tilt\"" },
+  { "whole", "\"whole_above\": 0.5", "\"whole_above\": 2", PAL_ERROR_FORMAT,
+    "\"whole_above\"" },
   { "smooth", "\"sky\": 9", "\"sky\": 100", PAL_ERROR_FORMAT, "\"sky\"" },
   { "weight", "\"nearest\"", "\"around_weight\": -1, \"nearest\"", PAL_ERROR_FORMAT,
     "around_weight" },
