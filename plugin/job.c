@@ -185,9 +185,12 @@ pal_job_run (PalJob *job, const gchar *device, const gchar *model, const PalRequ
   g_clear_pointer (&run.preview, pal_image_free);
   g_mutex_clear (&run.lock);
 
-  if (run.image && g_cancellable_is_cancelled (cancellable))
+  /* Whatever else went wrong: the signal that stops a run breaks a kernel's compilation, too,
+   * whose compiler removes its files then. */
+  if (g_cancellable_is_cancelled (cancellable))
     {
       g_clear_pointer (&run.image, pal_image_free);
+      g_clear_error (&run.error);
       g_cancellable_set_error_if_cancelled (cancellable, &run.error);
     }
   if (run.error)

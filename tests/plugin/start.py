@@ -21,9 +21,10 @@ def translated():
     """Help is in the user's language where there is a catalogue for it, else in English"""
     blurb = Gimp.get_pdb().lookup_procedure(NAMES[0]).get_blurb()
     english = "Paint the selected part anew from a description"
-    if LOCALE.exists() and os.environ["LANGUAGE"] == "de":
-        german = gettext.translation("palimpsest", LOCALE, ["de"]).gettext(english)
-        assert german != english, "the catalogue lacks it"
-        assert blurb == german, blurb
+    language = os.environ["LANGUAGE"]
+    if (LOCALE / language).exists():
+        translated = gettext.translation("palimpsest", LOCALE, [language]).gettext(english)
+        assert translated != english, "the catalogue lacks it"
+        assert blurb == translated, blurb
     else:
         assert blurb == english, blurb

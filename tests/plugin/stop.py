@@ -82,10 +82,10 @@ def stopped():
         image, layer = picture()
         before, sent = state(image), []
         thread = send_later(signal.SIGTERM, generator.random() * 1.5, sent)
-        status, new, _, _ = call((FILL, RESTYLE)[attempt % 2], image, [layer], **LONG, count=3)
+        status, new, _, message = call((FILL, RESTYLE)[attempt % 2], image, [layer], **LONG, count=3)
         thread.join()
         assert sent, "the run ended before it could be stopped"
-        assert status == CANCEL and new is None, f"{status}"
+        assert status == CANCEL and new is None, (status, message)
         assert time.monotonic() - sent[0] < 10, "it went on"
         unharmed(image, before)
         image.delete()
