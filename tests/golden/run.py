@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs palimpsest-golden as a test.
 
-    run.py PROGRAM DATA CHOICE    this tree's cases; the selection of CHOICE. Not of those that
-                                  $PALIMPSEST_GOLDENS has too on rusticl: the other form's
-    run.py PROGRAM                all built cases of the folder $PALIMPSEST_GOLDENS, if set
+    run.py PROGRAM CHOICE DATA    this tree's cases
+    run.py PROGRAM CHOICE         all built cases of the folder $PALIMPSEST_GOLDENS, if set
+
+CHOICE is an OpenCL implementation. rusticl compiles for seconds what pocl does in one, and what
+differs between the walks of one model is host code: it has every network, and one walk for each way
+to work. A case of both folders is replayed there from the second alone.
 """
 import fnmatch
 import os
@@ -25,21 +28,27 @@ def folders(root, patterns):
     return [os.path.join(root, n) for n in names]
 
 
+def chosen(choice, cases):
+    return [c for c in cases if any(fnmatch.fnmatch(os.path.basename(c), p)
+                                    for p in SELECTIONS[choice])]
+
+
 def main():
-    if len(sys.argv) == 4:
-        data = sys.argv[2]
-        cases = folders(os.path.join(data, "cases"), SELECTIONS[sys.argv[3]])
-        if sys.argv[3] != "pocl" and os.environ.get("PALIMPSEST_GOLDENS"):
-            again = set(os.listdir(os.path.join(os.environ["PALIMPSEST_GOLDENS"], "cases")))
+    program, choice, *data = sys.argv[1:]
+    goldens = os.environ.get("PALIMPSEST_GOLDENS")
+    if data:
+        cases = chosen(choice, folders(os.path.join(data[0], "cases"), ("*",)))
+        if choice != "pocl" and goldens:
+            again = set(os.listdir(os.path.join(goldens, "cases")))
             cases = [c for c in cases if os.path.basename(c) not in again]
-        cases.append(os.path.join(data, "rng"))
-    elif os.environ.get("PALIMPSEST_GOLDENS"):
-        cases = folders(os.path.join(os.environ["PALIMPSEST_GOLDENS"], "cases"), BUILT)
+        cases.append(os.path.join(data[0], "rng"))
+    elif goldens:
+        cases = chosen(choice, folders(os.path.join(goldens, "cases"), BUILT))
     else:
         print("PALIMPSEST_GOLDENS names no folder of reference cases")
         sys.exit(SKIPPED)
 
-    status = subprocess.run([sys.argv[1], *cases], check=False).returncode
+    status = subprocess.run([program, *cases], check=False).returncode
     # 2: the device is not there, which the program has said.
     sys.exit(SKIPPED if status == 2 else status)
 

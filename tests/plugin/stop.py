@@ -82,7 +82,8 @@ def stopped():
         image, layer = picture()
         before, sent = state(image), []
         thread = send_later(signal.SIGTERM, generator.random() * 1.5, sent)
-        status, new, _, message = call((FILL, RESTYLE)[attempt % 2], image, [layer], **LONG, count=3)
+        status, new, _, message = call((FILL, RESTYLE)[attempt % 2], image, [layer], **LONG,
+                                       count=3)
         thread.join()
         assert sent, "the run ended before it could be stopped"
         assert status == CANCEL and new is None, (status, message)
