@@ -156,6 +156,12 @@ typedef enum
   PAL_N_INTENTS
 } PalIntent;
 
+/* What strength 0 and guidance 0 stand for. */
+gdouble pal_model_info_strength (const PalModelInfo *info,
+                                 PalIntent           intent);
+gdouble pal_model_info_guidance (const PalModelInfo *info,
+                                 PalIntent           intent);
+
 /* How a model with a closed vocabulary reads a prompt: as one of the captions that it was
  * trained on, a material to fill and generate, a style to restyle. */
 typedef enum

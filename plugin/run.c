@@ -82,8 +82,8 @@ read_settings (PalSettings *settings, GimpProcedureConfig *config, const PalMode
 {
   pal_settings_read (settings, config);
   if (settings->strength <= 0)
-    settings->strength = pal_purpose_info (settings->purpose)->intent == PAL_RESTYLE
-                           ? info->restyle_strength : info->fill_strength;
+    settings->strength = pal_model_info_strength (info,
+                                                  pal_purpose_info (settings->purpose)->intent);
 }
 
 /* The user may have changed the image since the dialog opened. */

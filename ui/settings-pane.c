@@ -86,14 +86,13 @@ default_strength (Pane *pane, const PalModelInfo *info)
   if (purpose->strength > 0)
     return purpose->strength;
 
-  return purpose->intent == PAL_RESTYLE ? info->restyle_strength : info->fill_strength;
+  return pal_model_info_strength (info, purpose->intent);
 }
 
 static gdouble
 default_guidance (Pane *pane, const PalModelInfo *info)
 {
-  return pal_purpose_info (pane->purpose)->intent == PAL_RESTYLE ? info->restyle_guidance
-                                                                 : info->guidance;
+  return pal_model_info_guidance (info, pal_purpose_info (pane->purpose)->intent);
 }
 
 static void

@@ -57,30 +57,30 @@ cli_given_clear (CliGiven *given)
   g_free (given->from);
 }
 
-gchar *
+gchar **
 cli_sampler_ids (void)
 {
-  g_autoptr (GString)   text = g_string_new (NULL);
-  gsize                 n;
-  const PalSamplerInfo *samplers = pal_sampler_list (&n);
+  g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
+  gsize                    n;
+  const PalSamplerInfo    *samplers = pal_sampler_list (&n);
 
   for (gsize i = 0; i < n; i++)
-    g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", samplers[i].id);
+    g_strv_builder_add (ids, samplers[i].id);
 
-  return g_string_free (g_steal_pointer (&text), FALSE);
+  return g_strv_builder_end (ids);
 }
 
-gchar *
+gchar **
 cli_schedule_ids (void)
 {
-  g_autoptr (GString)    text = g_string_new (NULL);
-  gsize                  n;
-  const PalScheduleInfo *schedules = pal_schedule_list (&n);
+  g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
+  gsize                    n;
+  const PalScheduleInfo   *schedules = pal_schedule_list (&n);
 
   for (gsize i = 0; i < n; i++)
-    g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", schedules[i].id);
+    g_strv_builder_add (ids, schedules[i].id);
 
-  return g_string_free (g_steal_pointer (&text), FALSE);
+  return g_strv_builder_end (ids);
 }
 
 #define STRING   G_OPTION_ARG_STRING
@@ -188,10 +188,12 @@ GOptionContext *
 cli_given_context (CliGiven  *given,
                    PalIntent  intent)
 {
-  g_autofree gchar *samplers  = cli_sampler_ids ();
-  g_autofree gchar *schedules = cli_schedule_ids ();
-  g_autofree gchar *ending    = NULL;
-  GOptionContext   *context   = g_option_context_new (texts[intent].parameter);
+  g_auto (GStrv)    sampler_ids  = cli_sampler_ids ();
+  g_auto (GStrv)    schedule_ids = cli_schedule_ids ();
+  g_autofree gchar *samplers     = g_strjoinv (", ", sampler_ids);
+  g_autofree gchar *schedules    = g_strjoinv (", ", schedule_ids);
+  g_autofree gchar *ending       = NULL;
+  GOptionContext   *context      = g_option_context_new (texts[intent].parameter);
 
   /* TRANSLATORS: first the help text of a command, then a list of names. */
   ending = g_strdup_printf (_("%s\n\nSamplers: %s.\n\nSchedules: %s."),

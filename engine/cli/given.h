@@ -27,9 +27,9 @@ void            cli_given_clear   (CliGiven *given);
 /* What fills *given, with the command's help. */
 GOptionContext *cli_given_context (CliGiven *given, PalIntent intent);
 
-/* "dpmpp-2m, euler, ..."; "automatic, karras, ..." */
-gchar          *cli_sampler_ids   (void);
-gchar          *cli_schedule_ids  (void);
+/* Those that --sampler and --schedule take. g_strfreev () */
+gchar         **cli_sampler_ids   (void);
+gchar         **cli_schedule_ids  (void);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (CliGiven, cli_given_clear)
 

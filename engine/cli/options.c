@@ -131,46 +131,35 @@ take_string (gchar **given,
     }
 }
 
+/* unknown: an error with the id given and all ids. */
 static gboolean
-take_sampler (CliOptions *options,
-              CliGiven   *given,
-              GError    **error)
+take_id (gchar             **given,
+         const gchar *const *ids,
+         const gchar        *unknown,
+         gchar             **out,
+         GError            **error)
 {
-  g_autofree gchar     *known = cli_sampler_ids ();
-  gsize                 n;
-  const PalSamplerInfo *samplers = pal_sampler_list (&n);
+  g_autofree gchar *all = g_strjoinv (", ", (gchar **) ids);
 
-  take_string (&given->sampler, &options->sampler);
-  if (! options->sampler)
-    return TRUE;
+  take_string (given, out);
 
-  for (gsize i = 0; i < n; i++)
-    if (g_str_equal (samplers[i].id, options->sampler))
-      return TRUE;
-
-  return usage (error, _("there is no sampler \"%s\"; these are known: %s"),
-                options->sampler, known);
+  return ! *out || g_strv_contains (ids, *out) || usage (error, unknown, *out, all);
 }
 
 static gboolean
-take_schedule (CliOptions *options,
-               CliGiven   *given,
-               GError    **error)
+take_method (CliOptions *options,
+             CliGiven   *given,
+             GError    **error)
 {
-  g_autofree gchar      *known = cli_schedule_ids ();
-  gsize                  n;
-  const PalScheduleInfo *schedules = pal_schedule_list (&n);
+  g_auto (GStrv) samplers  = cli_sampler_ids ();
+  g_auto (GStrv) schedules = cli_schedule_ids ();
 
-  take_string (&given->schedule, &options->schedule);
-  if (! options->schedule)
-    return TRUE;
-
-  for (gsize i = 0; i < n; i++)
-    if (g_str_equal (schedules[i].id, options->schedule))
-      return TRUE;
-
-  return usage (error, _("there is no schedule \"%s\"; these are known: %s"),
-                options->schedule, known);
+  return take_id (&given->sampler, (const gchar *const *) samplers,
+                  _("there is no sampler \"%s\"; these are known: %s"), &options->sampler,
+                  error) &&
+         take_id (&given->schedule, (const gchar *const *) schedules,
+                  _("there is no schedule \"%s\"; these are known: %s"), &options->schedule,
+                  error);
 }
 
 static gboolean
@@ -298,7 +287,7 @@ merge (CliOptions *options,
       ! take_integer ("steps", given->steps, 1000, &options->steps, error) ||
       ! take_integer ("clip-skip", given->clip_skip, 100, &options->clip_skip, error) ||
       ! take_integer ("variants", given->variants, 1000, &options->n_variants, error) ||
-      ! take_sampler (options, given, error) || ! take_schedule (options, given, error) ||
+      ! take_method (options, given, error) ||
       ! take_random (options, given, error) ||
       ! take_seed (options, given, error) || ! take_size (options, given, error))
     return FALSE;

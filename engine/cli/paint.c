@@ -107,8 +107,7 @@ crop (Job     *job,
   const PalModelInfo *info   = pal_model_info (job->model);
   const CliOptions   *o      = job->options;
   const CliPng       *mask   = job->mask_file ? job->mask_file : job->input;
-  const gdouble       usual  = o->intent == PAL_FILL ? info->fill_strength
-                                                     : info->restyle_strength;
+  const gdouble       usual  = pal_model_info_strength (info, o->intent);
   CliPatch           *patch  = &job->patch;
   PalRect             masked = { 0, 0, job->input->width, job->input->height };
 

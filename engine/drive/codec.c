@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "base/debug.h"
+#include "drive/floats.h"
 #include "drive/windows.h"
 
 /* One pass of the codec over windows; sizes in latent px. from and to hold from_size
@@ -40,15 +41,6 @@ run_encode (PalModel      *model,
 
   return pal_model_encode (model, from, width * factor, height * factor, to, NULL, cancellable,
                            error);
-}
-
-static gboolean
-out_of_memory (GError **error)
-{
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory for the picture; choose a smaller region");
-
-  return FALSE;
 }
 
 /* All arithmetic is in single precision, so there is none wider to try. */
@@ -89,7 +81,7 @@ run_tiled (const Pass    *pass,
   out = pal_try_alloc (area * (gsize) (pass->to_size * pass->to_size * pass->to_channels) *
                        sizeof (gfloat));
   if (! in || ! out || ! pal_blend_init (&blend, &fine, pass->to_channels))
-    return out_of_memory (error);
+    return pal_no_memory ("the picture", error);
 
   /* Near a border that is not the picture's own, a tile sees padding. */
   blend.margin = fine.overlap / 4;
@@ -162,7 +154,7 @@ pal_codec_encode (PalModel        *model,
 
   if (! pixels || ! latents)
     {
-      out_of_memory (error);
+      pal_no_memory ("the picture", error);
       return NULL;
     }
 
@@ -208,7 +200,7 @@ pal_codec_decode (PalModel      *model,
 
   if (! z || ! image)
     {
-      out_of_memory (error);
+      pal_no_memory ("the picture", error);
       return NULL;
     }
 

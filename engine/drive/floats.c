@@ -18,3 +18,11 @@ pal_floats_new (gfloat **out, gsize n, GError **error)
                n * sizeof (gfloat));
   return FALSE;
 }
+
+gboolean
+pal_no_memory (const gchar *what, GError **error)
+{
+  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
+               "not enough memory for %s; choose a smaller region", what);
+  return FALSE;
+}

@@ -9,4 +9,7 @@
 /* *out = n zeros; FALSE and an error that says how many bytes when there are none left. */
 gboolean pal_floats_new (gfloat **out, gsize n, GError **error);
 
+/* FALSE and an error that there is not enough memory for what, "the picture". */
+gboolean pal_no_memory  (const gchar *what, GError **error);
+
 #endif

@@ -14,6 +14,7 @@
 #include "base/debug.h"
 #include "base/random.h"
 #include "drive/codec.h"
+#include "drive/floats.h"
 #include "drive/memo.h"
 #include "drive/passes.h"
 #include "drive/progress.h"
@@ -65,15 +66,6 @@ run_clear (Run *run)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Run, run_clear)
 
-static gboolean
-out_of_memory (GError **error)
-{
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory for the picture; choose a smaller region");
-
-  return FALSE;
-}
-
 static void
 add_note (Run   *run,
           gchar *line /* taken; NULL: nothing to say */)
@@ -115,7 +107,7 @@ skip_noise (Run         *run,
 
   unused = pal_try_alloc (n * sizeof (gfloat));
   if (! unused)
-    return out_of_memory (error);
+    return pal_no_memory ("the picture", error);
 
   pal_random_normal (run->random, unused, n);
 
@@ -251,7 +243,7 @@ encode_into (Run       *run,
              GError   **error)
 {
   if (! picture)
-    return out_of_memory (error);
+    return pal_no_memory ("the picture", error);
 
   *out = pal_memo_encode (run->model, picture, run->cancellable, error);
   pal_image_free (picture);
@@ -285,7 +277,7 @@ prepare_shown (Run             *run,
   if (! source)
     {
       inputs->shown = g_try_new0 (gfloat, n);
-      return inputs->shown != NULL || out_of_memory (error);
+      return inputs->shown != NULL || pal_no_memory ("the picture", error);
     }
 
   if (! encode_into (run, pal_image_copy (source), &inputs->shown, error))
@@ -360,7 +352,7 @@ denoise_and_decode (Run           *run,
                            sizeof (gfloat));
   if (! latents)
     {
-      out_of_memory (error);
+      pal_no_memory ("the picture", error);
       return NULL;
     }
 
@@ -419,7 +411,7 @@ paint (Run             *run,
 
   if ((start && ! picture) || (source && ! placed))
     {
-      out_of_memory (error);
+      pal_no_memory ("the picture", error);
       return NULL;
     }
 
@@ -432,7 +424,7 @@ paint (Run             *run,
 
   result = pal_canvas_take (&pass->canvas, painted, run->request.width, run->request.height);
   if (! result)
-    out_of_memory (error);
+    pal_no_memory ("the picture", error);
 
   return result;
 }
@@ -485,7 +477,7 @@ paint_all (Run     *run,
       source = pal_image_to_rgb (r->source);
       if (! source)
         {
-          out_of_memory (error);
+          pal_no_memory ("the picture", error);
           return NULL;
         }
     }
@@ -501,7 +493,7 @@ paint_all (Run     *run,
 
       if ((source || i > 0) && ! start)
         {
-          out_of_memory (error);
+          pal_no_memory ("the picture", error);
           return NULL;
         }
 

@@ -493,36 +493,33 @@ static gboolean
 lay_exemplar (PalRecall *recall, const PalExemplar *exemplar, GError **error)
 {
   gint channels = recall->config->channels, formed = recall->config->form_channels;
+  g_autofree gdouble *mean = g_new0 (gdouble, channels);
   g_autofree gfloat *whole = NULL;
 
   if (! pal_floats_new (&whole, (gsize) (exemplar->width * exemplar->height * channels), error))
     return FALSE;
 
   pal_exemplars_read (recall->exemplars, exemplar, whole);
-  for (gint c = 0; c < channels; c++)
+  for (gsize i = 0; i < recall->n_cells; i++)
     {
-      gdouble sum = 0.0;
+      gint cell = recall->cells[i];
+      gint y = lies_at (recall, cell / recall->width, exemplar->height, recall->height, 7);
+      gint x = lies_at (recall, cell % recall->width, exemplar->width, recall->width, 13);
+      const gfloat *from = whole + (y * exemplar->width + x) * channels;
 
-      for (gsize i = 0; i < recall->n_cells; i++)
-        {
-          gint cell = recall->cells[i];
-          gint y = lies_at (recall, cell / recall->width, exemplar->height, recall->height, 7);
-          gint x = lies_at (recall, cell % recall->width, exemplar->width, recall->width, 13);
-          gfloat value = whole[(y * exemplar->width + x) * channels + c];
-
-          sum += (gdouble) value;
-          recall->clean[cell * channels + c] = value;
-        }
-
-      for (gsize i = 0; i < recall->n_cells; i++)
-        {
-          gint cell = recall->cells[i];
-
-          recall->clean[cell * channels + c] +=
-            (c < formed ? recall->form[cell * formed + c] : 0.0f) -
-            (gfloat) (sum / (gdouble) recall->n_cells);
-        }
+      memcpy (recall->clean + cell * channels, from, (gsize) channels * sizeof (gfloat));
+      for (gint c = 0; c < channels; c++)
+        mean[c] += (gdouble) from[c] / (gdouble) recall->n_cells;
     }
+
+  for (gsize i = 0; i < recall->n_cells; i++)
+    for (gint c = 0; c < channels; c++)
+      {
+        gint cell = recall->cells[i];
+
+        recall->clean[cell * channels + c] +=
+          (c < formed ? recall->form[cell * formed + c] : 0.0f) - (gfloat) mean[c];
+      }
 
   return TRUE;
 }

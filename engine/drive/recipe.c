@@ -156,9 +156,8 @@ append_settings (GString            *text,
   const gchar           *sampler  = request->sampler ? request->sampler : info->sampler;
   const gchar           *id       = request->schedule ? request->schedule : "automatic";
   const PalScheduleInfo *schedule = find_schedule (id);
-  const gboolean         restyle  = request->intent == PAL_RESTYLE;
-  const gdouble          strength = restyle ? info->restyle_strength : info->fill_strength;
-  const gdouble          guidance = restyle ? info->restyle_guidance : info->guidance;
+  const gdouble          strength = pal_model_info_strength (info, request->intent);
+  const gdouble          guidance = pal_model_info_guidance (info, request->intent);
   g_autofree gchar      *size     = g_strdup_printf ("%dx%d", width, height);
   g_autofree gchar      *seed     = g_strdup_printf ("%" G_GUINT64_FORMAT, request->seed);
 

@@ -121,8 +121,6 @@ pal_request_resolve (const PalRequest    *request,
                      PalRequest          *out,
                      GError             **error)
 {
-  gboolean restyle = request->intent == PAL_RESTYLE;
-
   if (! check_ranges (request, error) || ! check_images (request, error))
     return FALSE;
 
@@ -136,11 +134,11 @@ pal_request_resolve (const PalRequest    *request,
   if (out->steps == 0)
     out->steps = info->steps;
   if (out->guidance == 0.0)
-    out->guidance = restyle ? info->restyle_guidance : info->guidance;
+    out->guidance = pal_model_info_guidance (info, out->intent);
   if (out->image_guidance == 0.0)
     out->image_guidance = info->image_guidance;
   if (out->strength == 0.0)
-    out->strength = restyle ? info->restyle_strength : info->fill_strength;
+    out->strength = pal_model_info_strength (info, out->intent);
 
   if (out->intent == PAL_GENERATE)
     out->strength = 1.0;

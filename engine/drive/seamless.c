@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Solved from coarse to fine: each level is a network of springs between cells, a cell of
- * the next holds 2x2 of this one's, and what was found there is where this one starts. */
+/* Solved by multigrid: each level is a network of springs between cells, a cell of the next
+ * holds 2x2 of this one's, and finds what sweeps of this one leave over. */
 
 #include "drive/seamless.h"
 

@@ -8,20 +8,13 @@
 
 #include "drive/soft-mask.h"
 
+#include "drive/floats.h"
+
 /* Selected less than this is not: a feather's far end is no place to paint. */
 #define LEAST 0x1p-6f
 
 /* Selected more than this is wholly: what shines through would be noise. */
 #define MOST 0.9f
-
-static gboolean
-no_memory (GError **error)
-{
-  g_set_error (error, PAL_ERROR, PAL_ERROR_MEMORY,
-               "not enough memory for the selection; choose a smaller region");
-
-  return FALSE;
-}
 
 static PalImage *
 threshold (const PalImage *image,
@@ -61,7 +54,7 @@ pal_soft_mask_place (PalSoftMask      *out,
 
   pal_soft_mask_clear (out);
 
-  return no_memory (error);
+  return pal_no_memory ("the selection", error);
 }
 
 void
@@ -126,7 +119,7 @@ pal_soft_mask_latents (const PalSoftMask  *mask,
   *told      = pal_canvas_latent_mask (mask->touched, factor, rule_of (model));
   *strengths = strengths_of (mask, factor, &soft);
   if (! *told || ! *strengths)
-    return no_memory (error);
+    return pal_no_memory ("the selection", error);
 
   /* One that is told how much of each latent is selected has soft edges from that. */
   if (shown && (pal_model_traits (model)->mask_area || ! soft))

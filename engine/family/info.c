@@ -176,6 +176,18 @@ pal_info_new (const PalParts *parts, GError **error)
   return g_steal_pointer (&info);
 }
 
+gdouble
+pal_model_info_strength (const PalModelInfo *info, PalIntent intent)
+{
+  return intent == PAL_RESTYLE ? info->restyle_strength : info->fill_strength;
+}
+
+gdouble
+pal_model_info_guidance (const PalModelInfo *info, PalIntent intent)
+{
+  return intent == PAL_RESTYLE ? info->restyle_guidance : info->guidance;
+}
+
 PalModelInfo *
 pal_model_inspect (const gchar *path, GError **error)
 {

@@ -128,11 +128,11 @@ main (int argc, char **argv)
   if (! device_test_init (&argc, &argv))
     return 0;
 
-  g_test_add_func ("/work/linear", test_linear);
-  g_test_add_func ("/work/conv2d", test_conv);
-  g_test_add_func ("/work/attention", test_attention);
-  g_test_add_func ("/work/traffic", test_traffic);
-  g_test_add_func ("/work/runs", test_runs);
+  g_test_add_func ("/op-work/linear", test_linear);
+  g_test_add_func ("/op-work/conv2d", test_conv);
+  g_test_add_func ("/op-work/attention", test_attention);
+  g_test_add_func ("/op-work/traffic", test_traffic);
+  g_test_add_func ("/op-work/runs", test_runs);
 
   return device_test_run ();
 }
